@@ -1,0 +1,55 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+KAFKA := infra/kafka/kafka-local.sh
+
+.PHONY: help setup run demo test check bench up migration schemas redrive kafka
+
+help:      ## this list
+	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(VENV)/dev.stamp ## virtualenv with everything that development and tests need
+
+$(VENV)/runtime.stamp: requirements/runtime.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed."; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/runtime.txt
+	@touch $@
+
+$(VENV)/dev.stamp: requirements/dev.txt $(VENV)/runtime.stamp
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+run: $(VENV)/runtime.stamp ## the whole product in one process, http://127.0.0.1:8000
+	@exec $(BIN)/python -m infra.embedded
+
+demo: $(VENV)/runtime.stamp ## play the journey on an instance of its own and show what comes back
+	@exec $(BIN)/python -m infra.demo
+
+test: check kafka ## everything that proves the product
+	@$(BIN)/python -m pytest -q -n 2 tests
+
+check: $(VENV)/dev.stamp ## ruff, mypy --strict, import-linter, frozen contracts
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check -q --diff shared/__init__.py
+	@$(BIN)/mypy shared services infra
+	@$(BIN)/lint-imports
+
+kafka: ## fetch the Kafka broker for tests (Java 17 and Maven), where it can be had
+	@$(KAFKA) fetch || { test -z "$$CI" || exit 1; echo "Kafka could not be fetched: its tests will be skipped."; }
+
+bench: $(VENV)/dev.stamp ## ratios beside their floors
+	@$(BIN)/python -m tests.bench
+
+up: ## the whole product in containers: PostgreSQL, Kafka, one process per role
+	docker compose --profile ops up -d
+
+migration: $(VENV)/dev.stamp ## make migration s=registry m="A sentence"
+	@$(BIN)/python -m infra.cli migration "$(s)" "$(m)"
+
+schemas: $(VENV)/dev.stamp ## rewrite the frozen event schemas, examples and OpenAPI; read the diff before committing
+	@$(BIN)/python -m infra.cli schemas
+
+redrive: $(VENV)/runtime.stamp ## make redrive s=credit subject=<id>: replay what is set aside
+	@$(BIN)/python -m infra.cli redrive "$(s)" "$(subject)"

@@ -1,0 +1,172 @@
+"""`make run`: the whole product from one command, with everything under one home folder."""
+
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+import uvicorn
+
+from infra import credentials, documents, sample, sandbox
+from infra.home import CannotStart, Home
+from infra.parts import SERVICES
+from infra.postgres import EmbeddedPostgres
+from infra.system import System
+from infra.workers import Workers
+from shared import logs
+from shared.clock import Clock
+from shared.events import load_catalogue
+from shared.messaging.outbox import BusUnavailable
+from shared.settings import Settings
+
+log = structlog.get_logger("run")
+
+
+def main() -> None:
+    """Start, or say in one sentence why not (exit 1)."""
+    port = int(os.environ.get("CLEANPROD_PORT", "8000"))
+    home = Home(Path(os.environ.get("CLEANPROD_HOME", "var")).resolve())
+    os.environ.setdefault("CLEANPROD_ISSUER", f"http://127.0.0.1:{port}")
+    logs.setup(os.environ.get("CLEANPROD_LOG_LEVEL", "WARNING"))
+    load_catalogue()
+    try:
+        require_free(port)
+        home.take()
+        Instance(home, Settings()).run()
+    except CannotStart as reason:
+        sys.exit(f"cleanprod: {reason}")
+
+
+def require_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise CannotStart(f"Port {port} is taken by another program; set CLEANPROD_PORT to another one.") from error
+
+
+class Instance:
+    """One running instance: PostgreSQL, databases, services, and the sample province on first start."""
+
+    def __init__(self, home: Home, settings: Settings) -> None:
+        self.home, self.settings = home, settings
+        self.postgres = EmbeddedPostgres(home.folder / "postgres")
+        self.workers: Workers | None = None
+
+    def run(self) -> None:
+        """Serve until SIGTERM or SIGINT, then stop in order."""
+        began = time.monotonic()
+        self._start_clock()
+        self.home.prepare_secrets(self.settings.issuer)
+        try:
+            self.postgres.start()
+        except RuntimeError as error:
+            raise CannotStart(str(error)) from error
+        try:
+            os.environ.update(self.home.environment(self.postgres, self.settings))
+            self._serve(began)
+        finally:
+            self.postgres.stop()
+
+    def _start_clock(self) -> None:
+        wanted = os.environ.get("CLEANPROD_CLOCK", "")
+        if wanted:
+            from datetime import date
+
+            try:
+                day = date.fromisoformat(wanted)
+            except ValueError as error:
+                raise CannotStart(f"CLEANPROD_CLOCK must be a day such as 2026-03-10, not “{wanted}”.") from error
+            clock = Clock(self.home.clock)
+            if not self.home.clock.exists() or clock.today() < day:
+                clock.move_to(day)
+
+    def _serve(self, began: float) -> None:
+        system = System(SERVICES, Settings())
+        system.migrate()
+        system.seed()
+        credentials.provide(self.home, system)
+        self._prepare_kafka(system)
+        sandbox.mount(system)
+        documents.mount(system.edge.api, SERVICES)
+        health = system.edge.api.state.health
+        health.ready = False
+        if self.settings.bus == "kafka":
+            self.workers = Workers([s.name for s in SERVICES])
+            self.workers.start()
+        else:
+            system.run()
+        server = uvicorn.Server(_config(system, self.settings))
+        threading.Thread(target=self._finish, args=(system, server, began), daemon=True).start()
+        try:
+            server.run()
+        finally:
+            if self.workers is not None:
+                self.workers.stop()
+            system.stop()
+
+    def _prepare_kafka(self, system: System) -> None:
+        if self.settings.bus != "kafka":
+            return
+        try:
+            system.bus.prepare()
+        except BusUnavailable:
+            # Writes are answered all the same; the workers make the topics when the broker is back.
+            log.warning("run.broker_away", servers=self.settings.kafka)
+
+    def _finish(self, system: System, server: uvicorn.Server, began: float) -> None:
+        _wait(lambda: server.started)
+        try:
+            if os.environ.get("CLEANPROD_SAMPLE", "") != "none":
+                sample.load(self.home, system)
+        except Exception:
+            log.exception("run.sample_failed")
+            sys.stderr.write("cleanprod: the sample province could not be loaded; see the log above.\n")
+            server.should_exit = True
+            return
+        system.edge.api.state.health.ready = True
+        sys.stdout.write(_welcome(self.home, self.settings, time.monotonic() - began))
+        sys.stdout.flush()
+
+
+def _config(system: System, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        system.edge,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        loop="uvloop",
+        http="httptools",
+        timeout_graceful_shutdown=10,
+    )
+
+
+def _wait(done: Callable[[], bool]) -> None:
+    while not done():
+        time.sleep(0.05)
+
+
+def _welcome(home: Home, settings: Settings, seconds: float) -> str:
+    url, file = settings.issuer, home.credentials
+    pick = f"$(python3 -c \"import json; c=json.load(open('{file}'))['clients']['provincial_ecology']; print(c['client_id']+':'+c['client_secret'])\")"
+    return f"""
+湖南清洁生产平台已就绪 / The Hunan clean-production platform is ready: {url}   ({seconds:.1f} s)
+客户端与密钥 / clients and secrets: {file}
+文档 / documents: {url}/docs
+
+试一试 / try:
+  TOKEN=$(curl -s -u "{pick}" -d grant_type=client_credentials {url}/registry/v1/oauth/token | python3 -c "import json,sys; print(json.load(sys.stdin)['access_token'])")
+  curl -s -H "Authorization: Bearer $TOKEN" "{url}/registry/v1/enterprises?limit=3"
+  curl -s -H "Authorization: Bearer $TOKEN" "{url}/audits/v1/deadlines?state=overdue&limit=3"
+"""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+"""Files that a round rests on."""
+
+from datetime import datetime
+from uuid import UUID, uuid4
+
+import sqlalchemy as sa
+from sqlmodel import Field
+
+from services.audits.models.table import Table
+from shared.clock import utc_now
+from shared.db import Utc
+
+
+class AuditFile(Table, table=True):
+    """A file by content: its digest, size and media type as its bytes say."""
+
+    __tablename__ = "audit_file"
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    owner_client: str
+    owner_uscc: str = Field(index=True)
+    division: str = ""
+    filename: str
+    media_type: str
+    size: int
+    sha256: str
+    content: bytes = Field(sa_column=sa.Column(sa.LargeBinary, nullable=False))
+    made_at: datetime = Field(default_factory=utc_now, sa_type=Utc, sa_column_kwargs={"server_default": sa.text("now()")})

@@ -1,0 +1,302 @@
+"""The web application: middleware, problem documents, health, metrics, documents."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared import metrics, tracing
+from shared.auth import TokenVerifier, missing_token
+from shared.messaging.outbox import pending
+from shared.messaging.tables import DeadLetter
+from shared.problems import Fault, NotFound, Problem, Text, TooLarge, Unavailable, language_of
+from shared.service import Context, Service
+
+log = structlog.get_logger("http")
+
+OPEN_PATHS = frozenset(
+    {"/", "/livez", "/readyz", "/metrics", "/openapi.json", "/asyncapi.json", "/docs", "/registry/v1/oauth/token"}
+)
+MAX_BODY = 2 * 1024 * 1024
+MAX_UPLOAD = 64 * 1024 * 1024
+MAX_IN_FLIGHT = 400
+
+
+@dataclass
+class Health:
+    """What /readyz asks beside the databases: the bus, and whether start-up has finished."""
+
+    bus_check: Callable[[], None] | None = None
+    lag: Callable[[Service], int] | None = None
+    ready: bool = True
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+def is_open(path: str) -> bool:
+    """Paths that need no token: health, keys, documents, signing in."""
+    return path in OPEN_PATHS or "/.well-known/" in path or path.startswith(("/docs/", "/problems/"))
+
+
+def create_app(
+    services: Sequence[Service], contexts: Mapping[str, Context], verifier: TokenVerifier, health: Health | None = None
+) -> "Edge":
+    """All routes of `services` with what every route shares."""
+    app = FastAPI(
+        title="湖南工业清洁生产平台 / Hunan clean-production platform", version="1", docs_url=None, redoc_url=None
+    )
+    app.state.contexts, app.state.services, app.state.health = dict(contexts), list(services), health or Health()
+    app.router.redirect_slashes = False
+    for service in services:
+        app.include_router(service.router)
+    app.add_api_route("/livez", _livez, include_in_schema=False)
+    app.add_api_route("/readyz", _readyz, include_in_schema=False)
+    app.add_api_route("/metrics", _metrics, include_in_schema=False)
+    app.add_exception_handler(Problem, _answer_problem)
+    app.add_exception_handler(RequestValidationError, _answer_invalid)
+    app.add_exception_handler(HTTPException, _answer_http)
+    app.add_exception_handler(Exception, _answer_failure)
+    return Edge(app, verifier)
+
+
+class Edge:
+    """The outermost layer: correlation, tokens, size and load limits, and a problem document for every failure."""
+
+    def __init__(self, api: FastAPI, verifier: TokenVerifier) -> None:
+        self.api, self._verifier, self._in_flight = api, verifier, 0
+        self._app: ASGIApp = api
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        request_id = tracing.request_id_from(headers.get(b"x-request-id", ""))
+        answer = _Answer(scope, send, request_id, headers.get(b"accept-language", ""))
+        self._in_flight += 1
+        try:
+            with tracing.caused_by(request_id, tracing.traceparent_from(headers.get(b"traceparent", "")), None):
+                await self._guarded(scope, receive, headers, answer)
+        finally:
+            self._in_flight -= 1
+            answer.measure()
+        return None
+
+    async def _guarded(self, scope: Scope, receive: Receive, headers: dict[bytes, str], answer: "_Answer") -> None:
+        try:
+            self._admit(scope, headers)
+            await self._app(scope, _limited(receive, _limit_of(headers)), answer.send)
+        except Problem as problem:
+            await answer.problem(problem)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            failure = _failure(error)
+            if failure.code == "internal_error":
+                log.exception("http.failed", path=scope["path"])
+            await answer.problem(failure)
+
+    def _admit(self, scope: Scope, headers: dict[bytes, str]) -> None:
+        if self._in_flight > MAX_IN_FLIGHT:
+            raise _unavailable()
+        scope.setdefault("state", {})
+        authorization = headers.get(b"authorization", "")
+        scheme, _, token = authorization.partition(" ")
+        if not is_open(scope["path"]):
+            if scheme.lower() != "bearer" or not token:
+                raise missing_token()
+            scope["state"]["caller"] = self._verifier.caller(token.strip(), time.time())
+        length = headers.get(b"content-length", "0")
+        if length.isdigit() and int(length) > _limit_of(headers):
+            raise _too_large()
+
+
+def _limit_of(headers: dict[bytes, str]) -> int:
+    return MAX_UPLOAD if headers.get(b"content-type", "").startswith("multipart/") else MAX_BODY
+
+
+def _limited(receive: Receive, limit: int) -> Receive:
+    read = 0
+
+    async def counted() -> Message:
+        nonlocal read
+        message = await receive()
+        read += len(message.get("body", b""))
+        if read > limit:
+            raise _too_large()
+        return message
+
+    return counted
+
+
+def _too_large() -> TooLarge:
+    return TooLarge("file_too_large", Text("请求内容超过上限。", "The request is larger than allowed."))
+
+
+def _unavailable() -> Unavailable:
+    problem = Unavailable(
+        "overloaded",
+        Text("系统繁忙，请稍后重试；本次请求未产生任何影响。", "Busy now, try again soon; this request had no effect."),
+    )
+    problem.headers["Retry-After"] = "1"
+    return problem
+
+
+def _failure(error: Exception) -> Problem:
+    """Our database being away is a reason to try again; anything else is a defect."""
+    if isinstance(error, (sa.exc.OperationalError, sa.exc.TimeoutError)):
+        log.warning("http.database_unavailable", error=repr(error)[:500])
+        return _unavailable()
+    text = Text("系统内部错误，请凭请求编号联系我们。", "Something went wrong on our side; quote the request id.")
+    return Problem("internal_error", text)
+
+
+class _Answer:
+    """The answer on its way out: adds the request id, remembers the status, writes problems."""
+
+    def __init__(self, scope: Scope, send: Send, request_id: str, accept_language: str) -> None:
+        self._scope, self._send, self._request_id = scope, send, request_id
+        self._language = language_of(accept_language)
+        self._started, self._status, self._began = False, 500, time.perf_counter()
+        scope.setdefault("state", {}).update(language=self._language, request_id=request_id)
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._started, self._status = True, message["status"]
+            message = {**message, "headers": [*message["headers"], *_standard_headers(self._request_id)]}
+        await self._send(message)
+
+    async def problem(self, problem: Problem) -> None:
+        if self._started:
+            return
+        body = problem_body(problem, self._scope["path"], self._request_id, self._language)
+        headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
+        headers += [(name.lower().encode(), value.encode()) for name, value in problem.headers.items()]
+        await self.send({"type": "http.response.start", "status": problem.status, "headers": headers})
+        await self._send({"type": "http.response.body", "body": body})
+
+    def measure(self) -> None:
+        route = getattr(self._scope.get("route"), "path", "unmatched")
+        service = route.split("/", 2)[1] if route.count("/") > 1 else "platform"
+        metrics.REQUESTS.labels(service, self._scope["method"], route, str(self._status)).inc()
+        metrics.LATENCY.labels(service, route).observe(time.perf_counter() - self._began)
+
+
+def _standard_headers(request_id: str) -> list[tuple[bytes, bytes]]:
+    return [(b"x-request-id", request_id.encode()), (b"x-content-type-options", b"nosniff")]
+
+
+def problem_body(problem: Problem, path: str, request_id: str, language: str) -> bytes:
+    document = problem.as_json(language) | {"instance": path, "request_id": request_id}
+    return json.dumps(document, ensure_ascii=False, default=str).encode()
+
+
+async def _answer_problem(request: Request, problem: Exception) -> Response:
+    assert isinstance(problem, Problem)
+    state = request.state
+    log.info("http.refused", code=problem.code, status=problem.status, path=request.url.path)
+    body = problem_body(problem, request.url.path, state.request_id, state.language)
+    return Response(body, problem.status, problem.headers, "application/problem+json")
+
+
+async def _answer_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    problem: Problem = NotFound()
+    if error.status_code != 404:
+        problem = Problem(f"http_{error.status_code}", Text("请求无法处理。", "The request cannot be handled."))
+        problem.status = error.status_code
+        if error.status_code == 405:
+            problem.code, problem.text = (
+                "method_not_allowed",
+                Text("此路径不支持该方法。", "This path does not know that method."),
+            )
+            problem.title = Text("方法不支持", "Method not allowed")
+        elif error.status_code < 500:
+            problem.title = Text("请求有误", "The request is not right")
+        problem.headers.update(error.headers or {})
+    return await _answer_problem(request, problem)
+
+
+_SHAPES = {
+    "missing": ("required", Text("缺少必填内容。", "This is required.")),
+    "extra_forbidden": ("unknown_field", Text("未知的字段或参数。", "This field or parameter is not known.")),
+    "json_invalid": ("json_invalid", Text("不是有效的 JSON。", "This is not valid JSON.")),
+}
+_INVALID = ("invalid", Text("取值不符合要求。", "This value does not meet the rules."))
+
+
+async def _answer_invalid(request: Request, error: Exception) -> Response:
+    from shared.problems import Unprocessable
+
+    assert isinstance(error, RequestValidationError)
+    faults = []
+    for item in error.errors():
+        code, text = _SHAPES.get(item["type"], _INVALID)
+        where = [str(part) for part in item["loc"]]
+        pointer = "/" + "/".join(where[1:] if where and where[0] == "body" else where)
+        faults.append(Fault(pointer, code, text))
+    text = Text("请求内容不符合接口约定。", "The request does not have the agreed shape.")
+    return await _answer_problem(request, Unprocessable("invalid_request", text, faults=faults))
+
+
+async def _answer_failure(request: Request, error: Exception) -> Response:
+    return await _answer_problem(request, _failure(error))
+
+
+async def _livez() -> dict[str, str]:
+    return {"status": "alive"}
+
+
+def _readyz(request: Request) -> Response:
+    state, health = request.app.state, request.app.state.health
+    checks = {s.name: _check(s, state.contexts[s.name], health) for s in state.services}
+    ready = health.ready and all(check["ready"] for check in checks.values())
+    body = {"status": "ready" if ready else "starting", "services": checks} | health.notes
+    return Response(json.dumps(body), 200 if ready else 503, media_type="application/json")
+
+
+def _check(service: Service, context: Context, health: Health) -> dict[str, Any]:
+    from shared.migrations import at_head
+
+    found: dict[str, Any] = {}
+    probes: dict[str, Callable[[], object]] = {
+        "database": lambda: _ping(context),
+        "migrations": lambda: at_head(service, context.db),
+        "bus": health.bus_check or (lambda: None),
+    }
+    for name, probe in probes.items():
+        try:
+            found[name] = "ok" if probe() is not False else "behind"
+        except Exception as error:
+            found[name] = type(error).__name__
+    found["ready"] = found["database"] == "ok" and found["migrations"] == "ok"
+    if health.lag is not None and found["bus"] == "ok":
+        found["lag"] = health.lag(service)
+    return found
+
+
+def _ping(context: Context) -> None:
+    with context.db.read() as tx:
+        tx.execute(sa.text("SELECT 1"))
+
+
+def _metrics(request: Request) -> Response:
+    for service in request.app.state.services:
+        db = request.app.state.contexts[service.name].db
+        waiting, oldest = pending(db)
+        metrics.OUTBOX_PENDING.labels(service.name).set(waiting)
+        metrics.OUTBOX_OLDEST.labels(service.name).set(oldest)
+        with db.read() as tx:
+            letters = tx.execute(sa.select(sa.func.count()).select_from(DeadLetter)).scalar_one()
+        metrics.DEAD_LETTERS_NOW.labels(service.name).set(letters)
+        if request.app.state.health.lag is not None:
+            metrics.CONSUMER_LAG.labels(service.name).set(request.app.state.health.lag(service))
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,31 @@
+"""Named places where a test may end the process with SIGKILL, to prove that nothing is lost there."""
+
+import os
+import signal
+
+CRASH_POINTS = {
+    "action.before_commit": "an HTTP write did its work, the transaction is still open",
+    "action.after_commit": "an HTTP write is committed, the answer has not left",
+    "relay.before_publish": "the relay has read pending rows, nothing is on the bus",
+    "relay.after_publish": "the rows are on the bus, not yet marked as published",
+    "relay.after_mark": "the rows are marked as published",
+    "consumer.before_settle": "the consumer has records, no handler has run",
+    "consumer.in_handler": "handlers have run, their transaction is still open",
+    "consumer.after_settle": "the handlers' effects are committed, the offset has not moved",
+    "consumer.after_offset": "the offset has moved",
+    "dispatcher.after_claim": "deliveries are claimed, nothing is posted",
+    "dispatcher.after_post": "the receiver has answered, the attempt is not recorded",
+    "dispatcher.after_record": "the attempt is recorded",
+    "import.in_progress": "an import has written rows, its transaction is still open",
+    "import.after_commit": "an import is committed, its progress has not been told",
+    "publish.in_progress": "a list is half published, its transaction is still open",
+}
+
+_wanted = os.environ.get("CLEANPROD_CRASH_AT", "")
+
+
+def crash_point(name: str) -> None:
+    """End the process here if this point was asked for; otherwise cost one comparison."""
+    if _wanted and _wanted == name:
+        assert name in CRASH_POINTS, name
+        os.kill(os.getpid(), signal.SIGKILL)

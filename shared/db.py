@@ -1,0 +1,97 @@
+"""A service's database: connections, transactions, column types."""
+
+import enum
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Session
+
+Utc = sa.DateTime(timezone=True)
+Json = JSONB(none_as_null=True)
+
+
+def text_enum(kind: type[enum.StrEnum]) -> sa.Enum:
+    """An enumeration stored as its text value; adding a member needs no migration."""
+    return sa.Enum(
+        kind, native_enum=False, create_constraint=False, length=40, values_callable=lambda e: [m.value for m in e]
+    )
+
+
+def plain_url(url: str) -> str:
+    """The libpq form of a database URL, whatever driver it names."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(scheme="postgresql"))
+
+
+class Database:
+    """One PostgreSQL database as one role."""
+
+    def __init__(self, url: str, *, pool: int = 10) -> None:
+        self.url = plain_url(url)
+        self.engine = sa.create_engine(
+            self.url.replace("postgresql://", "postgresql+psycopg://", 1),
+            pool_size=pool,
+            max_overflow=30,
+            pool_timeout=10,
+            pool_pre_ping=True,
+            connect_args={"prepare_threshold": 5},
+        )
+
+    def session(self) -> Session:
+        return Session(self.engine, expire_on_commit=False)
+
+    @contextmanager
+    def begin(self) -> Iterator[Session]:
+        """A transaction: committed at the end, rolled back by an exception."""
+        with self.session() as session, session.begin():
+            yield session
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        with self.session() as session:
+            yield session
+            session.rollback()
+
+    def connection(self, **options: Any) -> psycopg.Connection[Any]:
+        """A connection outside the pool, in autocommit: for LISTEN, advisory locks and COPY."""
+        return psycopg.connect(self.url, autocommit=True, **options)
+
+    def dispose(self) -> None:
+        self.engine.dispose()
+
+
+class Wakeup:
+    """Waits for a NOTIFY on a channel, or for a time-out: what a loop sleeps on."""
+
+    def __init__(self, db: Database, channel: str) -> None:
+        self._connection = db.connection()
+        self._connection.execute(f'LISTEN "{channel}"')
+
+    def add(self, channel: str) -> None:
+        self._connection.execute(f'LISTEN "{channel}"')
+
+    def wait(self, seconds: float, stop: threading.Event) -> None:
+        """Return at a notification, after `seconds`, or within half a second of `stop`."""
+        waited = 0.0
+        while waited < seconds and not stop.is_set():
+            step = min(0.5, seconds - waited)
+            for _ in self._connection.notifies(timeout=step, stop_after=1):
+                return
+            waited += step
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def notify(tx: Session, channel: str) -> None:
+    """Wake the listeners of a channel when this transaction commits; once however often it is called."""
+    told: set[str] = tx.info.setdefault("notified", set())
+    if channel not in told:
+        told.add(channel)
+        tx.execute(sa.text("SELECT pg_notify(:channel, '')"), {"channel": channel})

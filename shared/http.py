@@ -1,0 +1,221 @@
+"""The HTTP edge: who calls, one transaction per request committed before the answer, versions, query checks."""
+
+import hashlib
+import json
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.exceptions import RequestValidationError
+from fastapi.params import Depends as DependsParam
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, ConfigDict
+from sqlmodel import Session
+from starlette.concurrency import run_in_threadpool
+
+from shared.auth import Caller, missing_token
+from shared.crashpoints import crash_point
+from shared.idempotency import Claim, claim, fingerprint, remember
+from shared.problems import BadRequest, Forbidden, PreconditionFailed, PreconditionRequired, Text, Unprocessable
+from shared.service import Context
+
+
+class Body(BaseModel):
+    """A request body: unknown fields are refused, text is trimmed."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, str_max_length=10_000)
+
+
+class Unit:
+    """The transaction of one request, opened when first asked for."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self._session: Session | None = None
+
+    def session(self) -> Session:
+        if self._session is None:
+            self._session = self.context.db.session()
+        return self._session
+
+    def commit(self) -> None:
+        if self._session is not None:
+            crash_point("action.before_commit")
+            self._session.commit()
+            self._session.close()
+            crash_point("action.after_commit")
+
+    def rollback(self) -> None:
+        if self._session is not None:
+            self._session.rollback()
+            self._session.close()
+
+
+def context_of(request: Request) -> Context:
+    """The context of the service that a path belongs to."""
+    service = request.url.path.split("/", 2)[1]
+    return request.app.state.contexts[service]  # type: ignore[no-any-return]
+
+
+class ServiceRoute(APIRoute):
+    """A route whose commit happens before its answer leaves; an exception or a refusal rolls back."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        options["dependencies"] = [*(options.get("dependencies") or []), Depends(refuse_unknown_query)]
+        super().__init__(path, endpoint, **options)
+        flat = get_flat_params(self.dependant)
+        self.query_names = {field.alias for field in flat if field.field_info.__class__.__name__ == "Query"}
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def in_one_transaction(request: Request) -> Response:
+            unit = Unit(context_of(request))
+            request.state.unit = unit
+            try:
+                given = await _claimed(request, unit)
+                if given.answer is not None:
+                    await run_in_threadpool(unit.rollback)
+                    return given.answer
+                response = await handle(request)
+                if response.status_code >= 400:
+                    await run_in_threadpool(unit.rollback)
+                    return response
+                await run_in_threadpool(_finish, unit, given, response)
+                return response
+            except BaseException:
+                await run_in_threadpool(unit.rollback)
+                raise
+
+        return in_one_transaction
+
+
+def _finish(unit: Unit, given: Claim, response: Response) -> None:
+    if given.key:
+        remember(unit.session(), unit.context.sealer, given, response)
+    unit.commit()
+
+
+async def _claimed(request: Request, unit: Unit) -> Claim:
+    key = request.headers.get("idempotency-key", "")
+    caller = getattr(request.state, "caller", None)
+    if request.method != "POST" or not key or caller is None:
+        return Claim()
+    mark = fingerprint(request, await request.body())
+    return await run_in_threadpool(claim, unit.session(), unit.context.sealer, caller.client_id, key, mark)
+
+
+def service_router(service: str) -> APIRouter:
+    """The router of a service, under `/<service>/v1`."""
+    return APIRouter(prefix=f"/{service}/v1", route_class=ServiceRoute, tags=[service])
+
+
+def _tx(request: Request) -> Session:
+    return request.state.unit.session()  # type: ignore[no-any-return]
+
+
+def _caller(request: Request) -> Caller:
+    caller = getattr(request.state, "caller", None)
+    if caller is None:
+        raise missing_token()
+    return caller  # type: ignore[no-any-return]
+
+
+Tx = Annotated[Session, Depends(_tx)]
+Ctx = Annotated[Context, Depends(context_of)]
+Me = Annotated[Caller, Depends(_caller)]
+
+
+def needs(scope: str, *roles: str) -> DependsParam:
+    """The caller must hold `scope` and, where roles are named, have one of them; else 403 `forbidden`."""
+
+    def check(me: Me) -> None:
+        if not me.may(scope) or (roles and me.role not in roles):
+            raise Forbidden()
+
+    check.scope = scope  # type: ignore[attr-defined]
+    dependency: DependsParam = Depends(check)
+    return dependency
+
+
+def _creates(request: Request, idempotency_key: Annotated[str | None, Header()] = None) -> None:
+    if not idempotency_key:
+        raise BadRequest(
+            "idempotency_key_required",
+            Text("创建类请求必须携带 Idempotency-Key。", "A creating POST must carry an Idempotency-Key."),
+        )
+    if len(idempotency_key) > 200:
+        raise BadRequest("idempotency_key_invalid", Text("Idempotency-Key 过长。", "The Idempotency-Key is too long."))
+
+
+creates: DependsParam = Depends(_creates)
+
+
+def refuse_unknown_query(request: Request) -> None:
+    """Query parameters that the route does not declare are a mistake worth telling: 422."""
+    route = request.scope["route"]
+    unknown = sorted(set(request.query_params) - route.query_names)
+    if unknown:
+        raise RequestValidationError(
+            [{"type": "extra_forbidden", "loc": ("query", name), "msg": "unknown"} for name in unknown]
+        )
+
+
+def etag(version: int | str) -> str:
+    return f'"{version}"'
+
+
+def content_tag(content: bytes) -> str:
+    """A strong ETag made of the content itself."""
+    return f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+
+
+def _tags(header: str) -> list[str]:
+    return [tag.strip().removeprefix("W/").strip('"') for tag in header.split(",")]
+
+
+def require_version(if_match: str | None, version: int) -> None:
+    """428 without a condition, 412 where it names another version than the resource has."""
+    if not if_match:
+        raise PreconditionRequired(
+            "if_match_required", Text("请在 If-Match 中给出当前版本。", "Name the current version in If-Match.")
+        )
+    allow_version(if_match, version)
+
+
+def allow_version(if_match: str | None, version: int) -> None:
+    """412 where a condition is given and names another version; without one, nothing."""
+    if if_match and "*" not in _tags(if_match) and str(version) not in _tags(if_match):
+        raise PreconditionFailed(
+            "version_stale",
+            Text("资源已被他人修改，请重新读取。", "Somebody else has changed it; read it again."),
+            version=version,
+        )
+
+
+IfMatch = Annotated[str | None, Header(alias="If-Match")]
+
+
+def json_answer(
+    request: Request, document: Any, *, status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
+    """A JSON answer with a strong ETag; 304 where the reader already has it."""
+    content = json.dumps(document, ensure_ascii=False, separators=(",", ":"), default=str).encode()
+    tags = {"ETag": content_tag(content), "Cache-Control": "private, no-cache"} | (headers or {})
+    if status == 200 and tags["ETag"].strip('"') in _tags(request.headers.get("if-none-match", "")):
+        return Response(status_code=304, headers=tags)
+    return Response(content, status, tags, "application/json")
+
+
+def shape_fault(pointer: str, zh: str, en: str, code: str = "invalid") -> Unprocessable:
+    """A single 422 for a value that is wrong by its own rule."""
+    from shared.problems import Fault
+
+    return Unprocessable(code, Text(zh, en), faults=[Fault(pointer, code, Text(zh, en))])
+
+
+def guarded(*first: Any, scope: str, roles: Sequence[str] = (), creating: bool = False) -> list[DependsParam]:
+    """A route's checks in the contract's order: visible (404), then role and scope (403), then the key (400)."""
+    seen: list[DependsParam] = [Depends(check) for check in first]
+    return [*seen, needs(scope, *roles), *([creates] if creating else [])]

@@ -1,0 +1,150 @@
+"""KafkaBus: one topic per producing service, keyed by subject. The only module that imports kafka."""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import structlog
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import NewTopic
+from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.structs import OffsetAndMetadata
+
+from shared.crashpoints import crash_point
+from shared.events import PRODUCERS, Envelope, topic_of
+from shared.messaging.outbox import BusUnavailable
+
+log = structlog.get_logger("kafka")
+
+PARTITIONS = 6
+BATCH = 200
+
+
+class KafkaBus:
+    """The broker of the province; offsets move only by our own commits."""
+
+    def __init__(self, servers: str) -> None:
+        self._servers = servers.split(",")
+        self._producer: Any = None
+        self._observers: dict[str, Any] = {}
+        self._observing = threading.Lock()
+
+    def prepare(self) -> None:
+        """Make the five topics; existing ones are left as they are. Raises `BusUnavailable`."""
+        try:
+            admin = KafkaAdminClient(bootstrap_servers=self._servers)
+        except KafkaError as error:
+            raise BusUnavailable(repr(error)) from error
+        try:
+            wanted = [topic_of(producer) for producer in PRODUCERS]
+            missing = [topic for topic in wanted if topic not in set(admin.list_topics())]
+            for topic in missing:
+                try:
+                    admin.create_topics([NewTopic(name=topic, num_partitions=PARTITIONS, replication_factor=1)])
+                except TopicAlreadyExistsError:
+                    continue
+        except KafkaError as error:
+            raise BusUnavailable(repr(error)) from error
+        finally:
+            admin.close()
+
+    def publish(self, envelopes: Sequence[Envelope]) -> None:
+        """Send and wait for every acknowledgement; raises `BusUnavailable` when one is missing."""
+        try:
+            producer = self._connected()
+            sent = [
+                producer.send(e.topic, key=e.subject.encode(), value=e.model_dump_json().encode()) for e in envelopes
+            ]
+            producer.flush(timeout=30)
+            for future in sent:
+                future.get(timeout=30)
+        except KafkaError as error:
+            self.close()
+            raise BusUnavailable(repr(error)) from error
+
+    def consume(
+        self, group: str, topics: list[str], settle: Callable[[Sequence[bytes]], None], stop: threading.Event
+    ) -> None:
+        """Settle records strictly in order per partition; an offset moves only after its own records."""
+        while not stop.is_set():
+            try:
+                self._consume(group, topics, settle, stop)
+            except KafkaError as error:
+                log.warning("consumer.bus_unavailable", group=group, error=repr(error))
+                stop.wait(1.0)
+
+    def _consume(
+        self, group: str, topics: list[str], settle: Callable[[Sequence[bytes]], None], stop: threading.Event
+    ) -> None:
+        consumer = self._subscribe(group, topics)
+        try:
+            while not stop.is_set():
+                polled = consumer.poll(timeout_ms=500, max_records=BATCH)
+                for partition, records in polled.items():
+                    crash_point("consumer.before_settle")
+                    settle([record.value for record in records])
+                    crash_point("consumer.after_settle")
+                    consumer.commit({partition: OffsetAndMetadata(records[-1].offset + 1, "", -1)})
+                    crash_point("consumer.after_offset")
+        finally:
+            consumer.close(autocommit=False)
+
+    def _subscribe(self, group: str, topics: list[str]) -> Any:
+        # kafka-python's own defaults would commit on a timer and start at the newest record.
+        return KafkaConsumer(
+            *topics,
+            bootstrap_servers=self._servers,
+            group_id=group,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            max_poll_records=BATCH,
+            fetch_max_wait_ms=100,
+            fetch_min_bytes=1,
+            session_timeout_ms=10000,
+            heartbeat_interval_ms=2000,
+        )
+
+    def lag(self, group: str, topics: list[str]) -> int:
+        """Records that the group has not settled."""
+        with self._observing:
+            consumer = self._observer(group)
+            parts = [TopicPartition(t, p) for t in topics for p in consumer.partitions_for_topic(t) or ()]
+            starts, ends = consumer.beginning_offsets(parts), consumer.end_offsets(parts)
+            settled = {part: consumer.committed(part) for part in parts}
+            return sum(ends[p] - (settled[p] if settled[p] is not None else starts[p]) for p in parts)
+
+    def _observer(self, group: str) -> Any:
+        if group not in self._observers:
+            self._observers[group] = KafkaConsumer(
+                bootstrap_servers=self._servers, group_id=group, enable_auto_commit=False
+            )
+        return self._observers[group]
+
+    def check(self) -> None:
+        """Raises when the broker does not answer."""
+        try:
+            if not self._connected().bootstrap_connected():
+                raise BusUnavailable("the broker does not answer")
+        except KafkaError as error:
+            raise BusUnavailable(repr(error)) from error
+
+    def close(self) -> None:
+        if self._producer is not None:
+            producer, self._producer = self._producer, None
+            producer.close(timeout=1)
+        with self._observing:
+            for observer in self._observers.values():
+                observer.close(autocommit=False)
+            self._observers.clear()
+
+    def _connected(self) -> Any:
+        if self._producer is None:
+            self._producer = KafkaProducer(
+                bootstrap_servers=self._servers,
+                acks="all",
+                linger_ms=0,
+                request_timeout_ms=15000,
+                max_block_ms=5000,
+                delivery_timeout_ms=20000,
+            )
+        return self._producer

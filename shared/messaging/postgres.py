@@ -1,0 +1,151 @@
+"""PostgresBus: a durable log in PostgreSQL with consumer groups, the embedded counterpart of Kafka."""
+
+import threading
+from collections.abc import Callable, Sequence
+
+import psycopg
+import sqlalchemy as sa
+
+from shared.crashpoints import crash_point
+from shared.db import Database, Wakeup, notify
+from shared.events import Envelope
+from shared.messaging.outbox import BusUnavailable
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS log (
+    position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    topic text NOT NULL, key text NOT NULL, value bytea NOT NULL,
+    appended_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX IF NOT EXISTS log_by_topic ON log (topic, position);
+CREATE TABLE IF NOT EXISTS group_offset (
+    consumer text NOT NULL, topic text NOT NULL, position bigint NOT NULL,
+    PRIMARY KEY (consumer, topic)
+);
+"""
+APPEND_LOCK = 4302
+BATCH = 200
+
+_APPEND = sa.text(
+    "INSERT INTO log (topic, key, value) SELECT topic, key, value"
+    " FROM unnest(CAST(:topics AS text[]), CAST(:keys AS text[]), CAST(:values AS bytea[]))"
+    " WITH ORDINALITY AS given (topic, key, value, n) ORDER BY n"
+)
+_READ = sa.text(
+    "SELECT l.position, l.topic, l.value FROM log l"
+    " JOIN group_offset o ON o.topic = l.topic AND o.consumer = :consumer"
+    " WHERE l.topic = ANY(:topics) AND l.position > o.position ORDER BY l.position LIMIT :limit"
+)
+_LAG = sa.text(
+    "SELECT count(*) FROM log l LEFT JOIN group_offset o ON o.topic = l.topic AND o.consumer = :consumer"
+    " WHERE l.topic = ANY(:topics) AND l.position > coalesce(o.position, 0)"
+)
+
+
+class PostgresBus:
+    """Appends are serialised by an advisory lock, so that no reader can pass a late committer."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def prepare(self) -> None:
+        """Make the log and offset tables if they are not there."""
+        with self._db.begin() as tx:
+            tx.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": APPEND_LOCK})
+            for statement in SCHEMA.split(";")[:-1]:
+                tx.execute(sa.text(statement))
+
+    def publish(self, envelopes: Sequence[Envelope]) -> None:
+        """Append in one transaction; raises `BusUnavailable` when the database cannot take it."""
+        rows = {
+            "topics": [e.topic for e in envelopes],
+            "keys": [e.subject for e in envelopes],
+            "values": [e.model_dump_json().encode() for e in envelopes],
+        }
+        try:
+            with self._db.begin() as tx:
+                tx.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": APPEND_LOCK})
+                tx.execute(_APPEND, rows)
+                for topic in {e.topic for e in envelopes}:
+                    notify(tx, f"log.{topic}")
+        except sa.exc.OperationalError as error:
+            raise BusUnavailable(str(error.orig)) from error
+
+    def consume(
+        self, group: str, topics: list[str], settle: Callable[[Sequence[bytes]], None], stop: threading.Event
+    ) -> None:
+        """Settle records strictly in order; an offset moves only after its own records. One consumer per group."""
+        leader = self._db.connection()
+        wakeups = self._listen(topics)
+        try:
+            while not stop.is_set() and not _locked(leader, group):
+                stop.wait(0.5)
+            self._join(group, topics)
+            while not stop.is_set():
+                if not self.poll(group, topics, settle):
+                    leader.execute("SELECT 1")  # a lost connection is a lost lock: fail, and be started again
+                    wakeups.wait(5.0, stop)
+        finally:
+            wakeups.close()
+            leader.close()
+
+    def poll(self, group: str, topics: list[str], settle: Callable[[Sequence[bytes]], None]) -> int:
+        """Settle one batch; returns how many records it had."""
+        with self._db.read() as tx:
+            rows = tx.execute(_READ, {"consumer": group, "topics": topics, "limit": BATCH}).all()
+        if not rows:
+            return 0
+        crash_point("consumer.before_settle")
+        settle([bytes(row.value) for row in rows])
+        crash_point("consumer.after_settle")
+        heads = {row.topic: row.position for row in rows}
+        with self._db.begin() as tx:
+            for topic, position in sorted(heads.items()):
+                tx.execute(
+                    sa.text("UPDATE group_offset SET position = :p WHERE consumer = :c AND topic = :t"),
+                    {"p": position, "c": group, "t": topic},
+                )
+        crash_point("consumer.after_offset")
+        return len(rows)
+
+    def join(self, group: str, topics: list[str]) -> None:
+        """Make the group known, from the beginning of the log."""
+        self._join(group, topics)
+
+    def lag(self, group: str, topics: list[str]) -> int:
+        """Records that the group has not settled."""
+        with self._db.read() as tx:
+            return int(tx.execute(_LAG, {"consumer": group, "topics": topics}).scalar_one())
+
+    def check(self) -> None:
+        """Raises when the bus does not answer."""
+        with self._db.read() as tx:
+            tx.execute(sa.text("SELECT 1"))
+
+    def prune(self, keep_days: int = 30) -> None:
+        """Drop records that every group has settled and that are old."""
+        statement = (
+            "DELETE FROM log l WHERE appended_at < now() - make_interval(days => :days) AND position <= "
+            "(SELECT min(position) FROM group_offset o WHERE o.topic = l.topic)"
+        )
+        with self._db.begin() as tx:
+            tx.execute(sa.text(statement), {"days": keep_days})
+
+    def _listen(self, topics: list[str]) -> Wakeup:
+        wakeup = Wakeup(self._db, f"log.{topics[0]}")
+        for topic in topics[1:]:
+            wakeup.add(f"log.{topic}")
+        return wakeup
+
+    def _join(self, group: str, topics: list[str]) -> None:
+        with self._db.begin() as tx:
+            for topic in topics:
+                tx.execute(
+                    sa.text("INSERT INTO group_offset VALUES (:c, :t, 0) ON CONFLICT DO NOTHING"),
+                    {"c": group, "t": topic},
+                )
+
+
+def _locked(connection: psycopg.Connection[tuple[object, ...]], group: str) -> bool:
+    row = connection.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (group,)).fetchone()
+    return bool(row and row[0])

@@ -1,0 +1,62 @@
+"""Migrations: one linear history per service, configured in code."""
+
+from functools import cache
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+from shared.db import Database
+from shared.service import Service
+
+SERVICES = Path(__file__).parent.parent / "services"
+MIGRATION_LOCK = 4303
+
+
+def configure(service: Service, url: str) -> Config:
+    """Alembic's configuration for one service's history and database."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "alembic"))
+    config.set_main_option("version_locations", str(SERVICES / service.name / "migrations"))
+    config.set_main_option("path_separator", "os")
+    config.attributes.update(service=service, url=url)
+    return config
+
+
+def upgrade(service: Service, owner_url: str, app_role: str = "") -> None:
+    """Bring a database to the newest revision as its owner; the application's role may not alter what is append-only."""
+    db = Database(owner_url, pool=2)
+    try:
+        with db.engine.connect() as guard:
+            guard.execute(sa.text("SELECT pg_advisory_lock(:lock)"), {"lock": MIGRATION_LOCK})
+            command.upgrade(configure(service, owner_url), "head")
+            guard.execute(sa.text("SELECT pg_advisory_unlock(:lock)"), {"lock": MIGRATION_LOCK})
+        if app_role:
+            with db.begin() as tx:
+                for table in service.append_only:
+                    tx.execute(sa.text(f'REVOKE UPDATE, DELETE, TRUNCATE ON "{table}" FROM "{app_role}"'))
+    finally:
+        db.dispose()
+
+
+def make_revision(service: Service, owner_url: str, message: str) -> None:
+    """Write the next numbered migration from the difference between tables and database."""
+    config = configure(service, owner_url)
+    heads = ScriptDirectory.from_config(config).get_heads()
+    number = f"{int(heads[0]) + 1 if heads else 1:04d}"
+    command.revision(
+        config, message, autogenerate=True, rev_id=number, version_path=str(SERVICES / service.name / "migrations")
+    )
+
+
+@cache
+def head_of(service: Service) -> str | None:
+    return ScriptDirectory.from_config(configure(service, "postgresql://")).get_current_head()
+
+
+def at_head(service: Service, db: Database) -> bool:
+    """Whether the database has exactly the revision that this code was written for."""
+    with db.read() as tx:
+        return bool(tx.execute(sa.text("SELECT version_num FROM alembic_version")).scalar_one() == head_of(service))

@@ -1,0 +1,192 @@
+"""Running a service: its loops side by side, its worker process, its API process, its migration."""
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from datetime import date, timedelta
+from functools import partial
+
+import sqlalchemy as sa
+import structlog
+import uvicorn
+
+from shared import logs, metrics
+from shared.app import Edge, Health, create_app
+from shared.auth import TokenVerifier
+from shared.clock import Clock
+from shared.db import Database
+from shared.events import load_catalogue
+from shared.jobs import run_jobs
+from shared.messaging.inbox import Settler, redrive
+from shared.messaging.kafka import KafkaBus
+from shared.messaging.outbox import BusUnavailable, prune, run_relay
+from shared.messaging.postgres import PostgresBus
+from shared.migrations import upgrade
+from shared.sealing import Sealer
+from shared.service import Context, Service
+from shared.settings import DatabaseUrls, Settings
+
+log = structlog.get_logger("run")
+
+Bus = PostgresBus | KafkaBus
+StopLoop = Callable[[threading.Event], None]
+
+
+def run_together(loops: Sequence[StopLoop], stop: threading.Event) -> None:
+    """Run loops side by side; when one fails, stop the others and fail with it: no half-alive process."""
+    with ThreadPoolExecutor(len(loops)) as pool:
+        running = [pool.submit(loop, stop) for loop in loops]
+        done, _ = wait(running, return_when=FIRST_EXCEPTION)
+        stop.set()
+    for ended in done:
+        ended.result()
+
+
+def insistent(name: str, loop: StopLoop) -> StopLoop:
+    """A loop that starts again after a failure: what a supervisor does for a process, for one in-process loop."""
+
+    def run(stop: threading.Event) -> None:
+        while not stop.is_set():
+            try:
+                loop(stop)
+            except Exception:
+                log.exception("loop.failed", loop=name)
+                stop.wait(1.0)
+
+    return run
+
+
+def loops_of(service: Service, context: Context, bus: Bus) -> list[tuple[str, StopLoop]]:
+    """Everything that a service does beside answering: relay, consumer, jobs, the daily job, loops of its own."""
+    settler = Settler(service.handlers, context.db)
+    found: list[tuple[str, StopLoop]] = [
+        ("relay", partial(run_relay, service.name, context.db, bus)),
+        ("daily", partial(run_daily, service, context)),
+    ]
+    if service.handlers.topics:
+        found.append(("consumer", partial(_consume, service, bus, settler)))
+    if service.jobs:
+        found.append(("jobs", partial(run_jobs, service.jobs, context.db, context.clock)))
+    found += [(loop.__name__, partial(loop, context)) for loop in service.loops]
+    return [(f"{service.name}.{name}", loop) for name, loop in found]
+
+
+def _consume(service: Service, bus: Bus, settler: Settler, stop: threading.Event) -> None:
+    settler.stop = stop
+
+    def settle(records: Sequence[bytes]) -> None:
+        settler.settle(records)
+        metrics.CONSUMED.labels(service.name).inc(len(records))
+
+    bus.consume(service.name, service.handlers.topics, settle, stop)
+
+
+def run_daily(service: Service, context: Context, stop: threading.Event) -> None:
+    """Run the daily job at start and after every legal midnight; housekeeping with it."""
+    while not stop.is_set():
+        daily(service, context, context.clock.today())
+        prune(context.db)
+        seconds = context.clock.next_midnight().timestamp() - time.time()
+        stop.wait(min(60.0, max(1.0, seconds)))
+
+
+def daily(service: Service, context: Context, today: date) -> bool:
+    """The daily job of a legal day, once, in one transaction with the note that it ran; False when it had run."""
+    with context.db.begin() as tx:
+        tx.execute(sa.text("SELECT pg_advisory_xact_lock(4304)"))
+        note = sa.text("INSERT INTO daily_run (day) VALUES (:day) ON CONFLICT DO NOTHING RETURNING day")
+        if tx.execute(note, {"day": today.isoformat()}).first() is None:
+            return False
+        tx.execute(sa.text("DELETE FROM idempotency WHERE made_at < now() - interval '7 days'"))
+        keep_from = (today - timedelta(days=400)).isoformat()
+        tx.execute(sa.text("DELETE FROM daily_run WHERE day < :day"), {"day": keep_from})
+        if service.daily is not None:
+            service.daily(tx, today)
+    return True
+
+
+def context_for(service: Service, settings: Settings, *, pool: int = 10) -> Context:
+    """The context of one service from settings."""
+    urls = DatabaseUrls.of(service.name)
+    sealer = Sealer.from_file(settings.secrets / "sealing.key")
+    return Context(Database(urls.database_url, pool=pool), Clock(settings.clock), sealer, settings)
+
+
+def bus_for(settings: Settings) -> Bus:
+    if settings.bus == "kafka":
+        return KafkaBus(settings.kafka)
+    return PostgresBus(Database(settings.bus_url))
+
+
+def verifier_for(settings: Settings) -> TokenVerifier:
+    return TokenVerifier.from_jwks(json.loads((settings.secrets / "jwks.json").read_text()), settings.issuer)
+
+
+def edge_for(services: Sequence[Service], contexts: dict[str, Context], settings: Settings, bus: Bus) -> Edge:
+    """The web application of these services, with the bus in its health."""
+    health = Health(bus_check=bus.check, lag=lambda s: bus.lag(s.name, s.handlers.topics) if s.handlers.topics else 0)
+    return create_app(services, contexts, verifier_for(settings), health)
+
+
+def serve(edge: Edge, settings: Settings) -> None:
+    """Answer HTTP until SIGTERM."""
+    uvicorn.run(
+        edge,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=20,
+        loop="uvloop",
+        http="httptools",
+        lifespan="off",
+    )
+
+
+def main(service: Service) -> None:
+    """`python -m services.<name> api|worker|migrate|redrive <subject>`."""
+    settings = Settings()
+    logs.setup(settings.log_level)
+    load_catalogue()
+    command = sys.argv[1] if len(sys.argv) > 1 else ""
+    if command == "migrate":
+        urls = DatabaseUrls.of(service.name)
+        upgrade(service, urls.owner_url or urls.database_url, f"{service.name}_app")
+    elif command == "worker":
+        work(service, settings)
+    elif command == "api":
+        context = context_for(service, settings)
+        serve(edge_for([service], {service.name: context}, settings, bus_for(settings)), settings)
+    elif command == "redrive" and len(sys.argv) > 2:
+        done = redrive(sys.argv[2], service.handlers, context_for(service, settings).db)
+        sys.stdout.write(f"{done} events replayed\n")
+    else:
+        sys.exit(f"usage: python -m services.{service.name} api | worker | migrate | redrive <subject>")
+
+
+def work(service: Service, settings: Settings) -> None:
+    """The worker process: all loops; it ends when one of them fails, and its supervisor starts it again."""
+    stop = threading.Event()
+    for received in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(received, lambda *_: stop.set())
+    context, bus = context_for(service, settings), bus_for(settings)
+    if isinstance(bus, KafkaBus):
+        _prepared(bus, stop)
+    log.info("worker.started", service=service.name, pid=os.getpid())
+    run_together([loop for _, loop in loops_of(service, context, bus)], stop)
+
+
+def _prepared(bus: KafkaBus, stop: threading.Event) -> None:
+    """Wait for the broker: writes are answered meanwhile, events wait in the outbox."""
+    while not stop.is_set():
+        try:
+            bus.prepare()
+            return
+        except BusUnavailable as error:
+            log.warning("worker.waits_for_broker", error=repr(error))
+            stop.wait(1.0)

@@ -1,0 +1,126 @@
+"""One contract for both buses: order per subject, redelivery after a crash, unknown types, groups of their own."""
+
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+
+import pytest
+
+from shared.db import Database
+from shared.events import Envelope
+from shared.messaging.kafka import KafkaBus
+from shared.messaging.postgres import PostgresBus
+
+Bus = PostgresBus | KafkaBus
+
+
+def envelope(subject: str, number: int, type: str = "registry.enterprise.changed.v1") -> Envelope:
+    return Envelope(
+        id=uuid.uuid4(),
+        type=type,
+        source="registry",
+        subject=subject,
+        time=datetime.now(UTC),
+        correlation_id="c",
+        data={"n": number},
+    )
+
+
+@pytest.fixture(params=["postgres", pytest.param("kafka", marks=pytest.mark.kafka)])
+def bus(request: pytest.FixtureRequest) -> Iterator[Bus]:
+    if request.param == "kafka":
+        kafka = KafkaBus(request.getfixturevalue("broker").servers)
+        kafka.prepare()
+        yield kafka
+        kafka.close()
+    else:
+        db = Database(request.getfixturevalue("environment")["BUS_DATABASE_URL"])
+        embedded = PostgresBus(db)
+        embedded.prepare()
+        yield embedded
+        db.dispose()
+
+
+class Reader:
+    """A consumer in a thread, stopped when it has seen what the test waits for."""
+
+    def __init__(self, bus: Bus, group: str, want: Callable[[Envelope], bool]) -> None:
+        self.seen: list[Envelope] = []
+        self.stop, self._enough, self._want = threading.Event(), threading.Event(), want
+        self.failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, args=(bus, group), daemon=True)
+
+    def _run(self, bus: Bus, group: str) -> None:
+        try:
+            bus.consume(group, ["registry.events"], self.settle, self.stop)
+        except BaseException as error:
+            self.failure = error
+            self._enough.set()
+
+    def settle(self, records: Sequence[bytes]) -> None:
+        for record in records:
+            found = Envelope.model_validate_json(record)
+            if self._want(found):
+                self.seen.append(found)
+
+    def until(self, count: int) -> "Reader":
+        self._thread.start()
+        give_up = threading.Event()
+        for _ in range(600):
+            if len(self.seen) >= count or self._enough.is_set():
+                break
+            give_up.wait(0.05)
+        self.stop.set()
+        self._thread.join(timeout=15)
+        return self
+
+
+class TestBus:
+    def test_one_subject_arrives_in_the_order_it_was_published(self, bus: Bus) -> None:
+        mark = uuid.uuid4().hex
+        sent = [envelope(f"{mark}-{i % 7}", i) for i in range(500)]
+        bus.publish(sent[:200])
+        bus.publish(sent[200:])
+        reader = Reader(bus, f"g-{mark}", lambda e: e.subject.startswith(mark)).until(500)
+        assert len(reader.seen) == 500
+        for lane in range(7):
+            numbers = [e.data["n"] for e in reader.seen if e.subject == f"{mark}-{lane}"]
+            assert numbers == sorted(numbers)
+
+    def test_what_was_not_settled_comes_again_and_nothing_is_skipped(self, bus: Bus) -> None:
+        mark = uuid.uuid4().hex
+        bus.publish([envelope(mark, i) for i in range(20)])
+        first = Reader(bus, f"g-{mark}", lambda e: e.subject == mark)
+
+        def die(records: Sequence[bytes]) -> None:
+            if any(Envelope.model_validate_json(r).subject == mark for r in records):
+                raise SystemExit("died before settling")
+
+        first.settle = die  # type: ignore[method-assign]
+        first.until(1)
+        assert isinstance(first.failure, SystemExit)
+        second = Reader(bus, f"g-{mark}", lambda e: e.subject == mark).until(20)
+        assert [e.data["n"] for e in second.seen] == list(range(20))
+
+    def test_groups_do_not_take_events_from_one_another(self, bus: Bus) -> None:
+        mark = uuid.uuid4().hex
+        bus.publish([envelope(mark, i) for i in range(5)])
+        one = Reader(bus, f"a-{mark}", lambda e: e.subject == mark).until(5)
+        two = Reader(bus, f"b-{mark}", lambda e: e.subject == mark).until(5)
+        assert len(one.seen) == len(two.seen) == 5
+
+    def test_lag_counts_what_a_group_has_not_settled(self, bus: Bus) -> None:
+        mark = uuid.uuid4().hex
+        Reader(bus, f"g-{mark}", lambda e: e.subject == mark).until(0)
+        before = bus.lag(f"g-{mark}", ["registry.events"])
+        bus.publish([envelope(mark, i) for i in range(3)])
+        assert bus.lag(f"g-{mark}", ["registry.events"]) == before + 3
+        Reader(bus, f"g-{mark}", lambda e: True).until(before + 3)
+        assert bus.lag(f"g-{mark}", ["registry.events"]) == 0
+
+    def test_bytes_are_carried_unchanged(self, bus: Bus) -> None:
+        mark = uuid.uuid4().hex
+        sent = envelope(mark, 1).model_copy(update={"data": {"name": "株洲“示例”\\n有限公司", "n": 1}})
+        bus.publish([sent])
+        assert Reader(bus, f"g-{mark}", lambda e: e.subject == mark).until(1).seen == [sent]
