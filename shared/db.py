@@ -54,9 +54,9 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
+        """A transaction that only reads; its rows stay readable after it."""
         with self.session() as session:
             yield session
-            session.rollback()
 
     def connection(self, **options: Any) -> psycopg.Connection[Any]:
         """A connection outside the pool, in autocommit: for LISTEN, advisory locks and COPY."""

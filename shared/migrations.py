@@ -8,11 +8,14 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
+from shared import imports as shared_imports
 from shared.db import Database
+from shared.messaging.tables import metadata as messaging
 from shared.service import Service
 
 SERVICES = Path(__file__).parent.parent / "services"
 MIGRATION_LOCK = 4303
+assert shared_imports.ImportFile.metadata is messaging, "every shared table must be known before histories are compared"
 
 
 def configure(service: Service, url: str) -> Config:

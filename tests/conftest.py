@@ -2,6 +2,8 @@
 
 import json
 import secrets
+import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,12 +19,14 @@ from infra.home import SERVICE_NAMES, Home
 from infra.parts import SERVICES
 from infra.postgres import BUS, EmbeddedPostgres
 from infra.system import System, with_environment
+from shared import logs
 from shared.auth import Caller, TokenSigner
 from shared.events import load_catalogue
 from shared.settings import Settings
 from tests.broker import Broker, running_broker
 
 load_catalogue()
+logs.setup("ERROR")
 ISSUER = "http://127.0.0.1:8000"
 TODAY = date(2026, 11, 20)
 
@@ -61,8 +65,9 @@ def _database(url: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    folder = tmp_path_factory.mktemp("home")
+def cluster() -> Iterator[Cluster]:
+    # Not under pytest's own folder: every pytest that starts closes that one to other users, PostgreSQL's included.
+    folder = Path(tempfile.mkdtemp(prefix="cleanprod-test-"))
     home = Home(folder)
     home.prepare_secrets(ISSUER)
     postgres = EmbeddedPostgres(folder / "postgres", durable=False)
@@ -76,6 +81,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         system.bus._db.dispose()  # type: ignore[union-attr]
     yield Cluster(postgres, home, environment)
     postgres.stop()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

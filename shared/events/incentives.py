@@ -1,6 +1,6 @@
 """What incentives says: decisions and tier lists."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -30,3 +30,16 @@ class TierListPublished(Event, type="incentives.tier_list.published.v1", subject
     version: int
     rows: int
     control_totals: dict[str, Any]
+
+
+class RestrictedFactRead(Event, type="incentives.restricted_fact.read.v1", subject="uscc"):
+    """A bank has read decisions under a consent; becomes an entry of the enterprise's access ledger."""
+
+    uscc: str
+    bank: str
+    bank_name: str
+    purpose: str
+    consent: UUID
+    fields: list[str]
+    service: str
+    read_at: datetime

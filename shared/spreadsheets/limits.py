@@ -44,11 +44,15 @@ def broken() -> FileProblem:
 
 
 def has_macros() -> FileProblem:
-    return unreadable("文件含有宏, 请另存为不含宏的 .xlsx。", "The file contains macros; save it as .xlsx without macros.")
+    return unreadable(
+        "文件含有宏, 请另存为不含宏的 .xlsx。", "The file contains macros; save it as .xlsx without macros."
+    )
 
 
 def is_encrypted() -> FileProblem:
-    return unreadable("文件已加密, 请去除密码后再上传。", "The file is encrypted; remove the password and send it again.")
+    return unreadable(
+        "文件已加密, 请去除密码后再上传。", "The file is encrypted; remove the password and send it again."
+    )
 
 
 def too_large(limits: Limits) -> FileProblem:

@@ -19,6 +19,7 @@ class EnterpriseCopy(Table, table=True):
     division: str
     industry: str
     status: str
+    deregistered_on: date | None = None
     version: int = 0
 
 

@@ -39,12 +39,14 @@ class Obligation(Table, table=True):
     division: str
     track: str = ""
     code: str
+    opened_on: date
     nominal_on: date | None = None
     due_on: date | None = None
     provisional: bool = False
     done_on: date | None = None
     status: ObligationStatus = Field(default=ObligationStatus.PENDING, sa_type=text_enum(ObligationStatus))
     legal_basis: str
+    url: str = ""
 
     def created(self) -> ObligationCreated:
         return ObligationCreated(uscc=self.uscc, round=self.round_id, code=self.code, due_on=self.due_on, division=self.division)

@@ -11,7 +11,10 @@ from shared.db import Utc
 
 
 class AuditStatus(Table, table=True):
-    """A version of an enterprise's status: since when it is true, since when we knew; never overwritten."""
+    """A version of an enterprise's status: since when it is true, since when we knew; never overwritten.
+
+    `public` and `restricted` are members of a JSON object without braces, so that a read only joins bytes.
+    """
 
     __tablename__ = "audit_status"
     __table_args__ = (

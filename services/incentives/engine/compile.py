@@ -155,6 +155,8 @@ class _Compiler:
             threshold = coerce(threshold, fact.type)
         text = cell_text(fact, cell.op, threshold, self.params.get(cell.param or ""))
         clause, shown = clauses[0].id if clauses else "", threshold_json(threshold)
+        if cell.op in ("true", "false"):
+            shown = cell.op == "true"
         fixed = {"rule": row.id, "text": text, "threshold": shown}
         before = {
             truth: canon.dumps({"clause": clause, "fact": cell.fact, "result": word})[:-1] + ","

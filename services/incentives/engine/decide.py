@@ -101,9 +101,7 @@ def decide(rule_set: RuleSet, facts: Facts, as_of: date) -> Decision:
     missing = _missing(program, verdict, (values, needs, truths))
     amounts = _amounts(program, verdict, values, as_of)
     reasons = _reasons(rule_set, program, verdict)
-    return Decision(
-        rule_set, as_of, verdict.outcome, amounts, reasons, missing, program, values, truths, facts_json
-    )
+    return Decision(rule_set, as_of, verdict.outcome, amounts, reasons, missing, program, values, truths, facts_json)
 
 
 def line_truth(line: Line, truths: list[Truth]) -> Truth:

@@ -164,4 +164,3 @@ def _deciding(rule_set: RuleSet, program: Program, truths: list[Truth]) -> set[s
         return {line.row.id for line in possible[:1]}
     strongest = max((line.rank for line in possible), default=0)
     return {line.row.id for line in possible if rule_set.hit == "unique" or line.rank == strongest}
-

@@ -51,10 +51,20 @@ class RuleSets:
         return next((r for r in self.all if r.hash == hash_), None)
 
 
+@dataclass(frozen=True)
+class Library:
+    """What the rule sets of a folder may name."""
+
+    facts: Mapping[str, FactSpec]
+    params: Mapping[str, Param]
+    clauses: Mapping[str, Clause]
+
+
 def load_rule_sets(folder: Path = DATA) -> RuleSets:
     """Everything in a folder, references resolved; TableError names the file and what is wrong."""
+    library = Library(read_facts(folder), read_params(folder), read_clauses(folder))
     rule_sets = tuple(
-        read_rule_set(path, folder)
+        read_rule_set(path, library)
         for path in sorted((folder / "rule_sets").glob("*.yaml"))
         if not path.name.endswith(".golden.yaml")
     )
@@ -124,17 +134,16 @@ def _parsed(kind: Any, item: Any, where: str) -> Any:
         raise TableError(f"{where}: {'/'.join(map(str, first['loc']))}: {first['msg']}") from error
 
 
-def read_rule_set(path: Path, folder: Path) -> RuleSet:
+def read_rule_set(path: Path, library: Library) -> RuleSet:
     """One version with what it names; names that nothing declares are kept in `unresolved` for lint to tell."""
     document = read_yaml(path)
-    known = read_facts(folder)
-    own_facts = [_fact(item, known, path.name) for item in document.pop("facts", [])]
+    own_facts = [_fact(item, library.facts, path.name) for item in document.pop("facts", [])]
     golden_file = path.with_name(path.name.removesuffix(".yaml") + ".golden.yaml")
     inline = {clause.id: clause for clause in (_parsed(Clause, i, path.name) for i in document.pop("clauses", []))}
     golden = read_yaml(golden_file, {"cases": []})["cases"]
     draft = _parsed(RuleSet, {**document, "facts": own_facts}, path.name)
     assert isinstance(draft, RuleSet)
-    return resolve(draft, read_params(folder), {**read_clauses(folder), **inline}, tuple(golden))
+    return resolve(draft, library.params, {**library.clauses, **inline}, tuple(golden))
 
 
 def _fact(item: Any, known: Mapping[str, FactSpec], where: str) -> dict[str, Any]:

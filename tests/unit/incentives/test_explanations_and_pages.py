@@ -45,7 +45,7 @@ def test_an_explanation_tells_every_condition_with_its_clause() -> None:
         "fact": "audit.overdue",
         "text": "审核逾期：是",
         "value": True,
-        "threshold": None,
+        "threshold": True,
         "result": "true",
         "clause": "CODE2026#967",
     }

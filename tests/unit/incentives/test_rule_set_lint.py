@@ -1,12 +1,13 @@
 """What lint finds, and that the published tables are clean."""
 
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from services.incentives.engine import RuleSet, TableError, lint, load_rule_sets
+from services.incentives.engine import Facts, RuleSet, TableError, decide, lint, load_rule_sets
 from services.incentives.engine.model import Row
 from services.incentives.engine.tables import resolve
 
@@ -59,6 +60,11 @@ FAULTS: list[tuple[str, dict[str, Any], set[tuple[str, str]]]] = [
 @pytest.mark.parametrize(("row", "changes", "expected"), FAULTS, ids=[next(iter(f[2]))[0] + f[0] for f in FAULTS])
 def test_lint_finds_the_fault(row: str, changes: dict[str, Any], expected: set[tuple[str, str]]) -> None:
     assert codes(with_row(toy(), row, **changes)) == expected
+
+
+def test_a_proposed_row_excludes_nobody_even_if_it_is_loaded() -> None:
+    decision = decide(with_row(toy(), "T3", fixity="PROPOSED"), Facts({"mass": Decimal(500)}), date(2022, 1, 1))
+    assert (decision.outcome, decision.missing) == ("manual_review", [{"code": "PARAM_UNCONFIRMED", "fact": "T3"}])
 
 
 def test_a_basis_that_expires_before_its_row_is_found() -> None:

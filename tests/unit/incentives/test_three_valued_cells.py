@@ -42,7 +42,9 @@ def test_an_operator_that_makes_no_sense_for_the_type_is_refused(op: str, type_:
         comparison(op, (1, 2), type_)
 
 
-@pytest.mark.parametrize(("value", "type_"), [("x", "decimal"), (True, "int"), ("1", "int"), (1, "code"), ("no", "date")])
+@pytest.mark.parametrize(
+    ("value", "type_"), [("x", "decimal"), (True, "int"), ("1", "int"), (1, "code"), ("no", "date")]
+)
 def test_a_constant_of_another_type_is_refused(value: Any, type_: str) -> None:
     with pytest.raises(TableError):
         coerce(value, type_)

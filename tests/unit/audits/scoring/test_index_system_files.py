@@ -55,7 +55,7 @@ def test_ranges_and_strict_limits_are_kept(tmp_path: Path, key: str, value: str,
 
 
 BROKEN: list[tuple[list[Any], Any, str]] = [
-    (["indicators", 0, "direction"], None, "direction"),
+    (["indicators", 0, "direction"], None, "Direction"),
     (["indicators", 0, "direction"], "about", "about"),
     (["indicators", 1, "direction"], "enum", "does not fit"),
     (["indicators", 1, "direction"], "between", "must name a range"),

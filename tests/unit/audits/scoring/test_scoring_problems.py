@@ -120,7 +120,7 @@ def test_several_products_need_a_sound_product_mix(
 
 
 def test_excusing_everything_leaves_nothing_to_score() -> None:
-    excused = dict.fromkeys(PLATING.indicators, {"not_applicable": "closed"})
+    excused = {key: {"not_applicable": "closed"} for key in PLATING.indicators}
     assert faults(PLATING.id, ScoreRequest(excused)) == [("nothing_applicable", "/indicators")]
 
 

@@ -1,4 +1,4 @@
-"""Tables of the incentives service."""
+"""The table base of the incentives service."""
 
 import sqlalchemy as sa
 from sqlalchemy.orm import registry

@@ -1,0 +1,142 @@
+"""Reading a spreadsheet that a stranger sent: what it is by content, within limits, with Excel's own addresses."""
+
+import datetime as dt
+import io
+from collections.abc import Sequence
+from decimal import Decimal
+from math import isfinite
+from pathlib import Path
+from typing import cast
+
+from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
+
+from shared.spreadsheets import ole
+from shared.spreadsheets.biff import measure_workbook
+from shared.spreadsheets.delimited import read_delimited
+from shared.spreadsheets.limits import LIMITS, FileProblem, Limits, broken, is_empty, is_encrypted, too_large
+from shared.spreadsheets.package import Extent, measure, repack, sheet_parts, unpack
+from shared.spreadsheets.sheets import Merged, Sheet, Sheets, Value, is_blank
+
+ZIP_SIGNATURE = b"PK\x03\x04"
+_Cell = int | float | str | bool | dt.time | dt.date | dt.datetime | dt.timedelta
+
+
+def read_table(source: Path | bytes, filename: str, *, limits: Limits = LIMITS) -> Sheets:
+    """The sheets of an .xlsx, .xls or .csv file, told apart by content, whatever its name.
+
+    Raises FileProblem: `file_too_large` (before reading, or by the extent of a sheet), `file_unreadable`, `file_empty`
+    (no cell holds anything), `file_expands`.
+    """
+    content = _content(source, limits)
+    if not content:
+        raise is_empty()
+    try:
+        if content.startswith(ZIP_SIGNATURE):
+            sheets = _read_xlsx(content, filename, limits)
+        elif content.startswith(ole.SIGNATURE):
+            sheets = _read_xls(content, filename, limits)
+        else:
+            sheets = Sheets(filename, "csv", (read_delimited(content, limits),))
+    except CalamineError as error:
+        raise broken() from error
+    if all(is_blank(value) for sheet in sheets.sheets for row in sheet.rows for value in row):
+        raise is_empty()
+    return sheets
+
+
+def _content(source: Path | bytes, limits: Limits) -> bytes:
+    size = len(source) if isinstance(source, bytes) else source.stat().st_size
+    if size > limits.file_bytes:
+        raise too_large(limits)
+    return source if isinstance(source, bytes) else source.read_bytes()
+
+
+def _read_xlsx(content: bytes, filename: str, limits: Limits) -> Sheets:
+    parts = unpack(content, limits)
+    paths = sheet_parts(parts)
+    if len(paths) > limits.sheets:
+        raise too_large(limits)
+    extents = {name: measure(name, parts[path], limits) for name, path in paths.items() if path in parts}
+    _check_total([*extents.values()], limits)
+    with _workbook(repack(parts)) as workbook:
+        names = _visible(workbook)
+        read = tuple(_sheet(workbook, name, extents.get(name)) for name in names)
+        return Sheets(filename, "xlsx", read, _hidden(workbook, names))
+
+
+def _read_xls(content: bytes, filename: str, limits: Limits) -> Sheets:
+    measured = measure_workbook(content, limits)
+    _check_total(measured, limits)
+    with _workbook(io.BytesIO(content)) as workbook:
+        extents = dict(zip(workbook.sheet_names, measured, strict=False))
+        names = _visible(workbook)
+        read = tuple(_sheet(workbook, name, extents.get(name)) for name in names)
+        return Sheets(filename, "xls", read, _hidden(workbook, names))
+
+
+def _check_total(extents: Sequence[Extent], limits: Limits) -> None:
+    if sum(extent.rows * extent.columns for extent in extents) > limits.cells:
+        raise too_large(limits)
+
+
+def _workbook(content: io.BytesIO) -> CalamineWorkbook:
+    try:
+        return CalamineWorkbook.from_filelike(content)
+    except CalamineError as error:
+        raise (is_encrypted() if "assword" in f"{type(error).__name__}{error}" else broken()) from error
+    except BaseException as error:
+        raise _broken_by_panic(error) from error
+
+
+def _broken_by_panic(error: BaseException) -> BaseException:
+    # A panic of the Rust reader derives from BaseException, so that `except Exception` would let it end the worker.
+    return broken() if type(error).__name__ == "PanicException" else error
+
+
+def _visible(workbook: CalamineWorkbook) -> list[str]:
+    return [
+        sheet.name
+        for sheet in workbook.sheets_metadata
+        if sheet.typ == SheetTypeEnum.WorkSheet and sheet.visible == SheetVisibleEnum.Visible
+    ]
+
+
+def _hidden(workbook: CalamineWorkbook, visible: list[str]) -> tuple[str, ...]:
+    return tuple(name for name in workbook.sheet_names if name not in visible)
+
+
+def _sheet(workbook: CalamineWorkbook, name: str, extent: Extent | None) -> Sheet:
+    if extent is None:
+        raise broken()
+    try:
+        sheet = workbook.get_sheet_by_name(name)
+        rows = _rows(sheet)
+        ranges = sheet.merged_cell_ranges or []
+    except (FileProblem, CalamineError):
+        raise
+    except BaseException as error:
+        raise _broken_by_panic(error) from error
+    merged = tuple(Merged(*first, *last) for first, last in ranges)
+    return Sheet(name, rows, frozenset(extent.formulas), merged, extent.widths)
+
+
+def _rows(sheet: CalamineSheet) -> list[list[Value]]:
+    if sheet.start is None:
+        return []
+    return [[*map(_value, row)] for row in sheet.to_python(skip_empty_area=False)]
+
+
+def _value(cell: _Cell) -> Value:
+    kind = type(cell)
+    if kind is str:
+        return cast(str, cell) or None
+    if kind is float:
+        number = cast(float, cell)
+        if not isfinite(number):
+            return str(number)
+        return Decimal(int(number)) if number.is_integer() and abs(number) < 1e21 else Decimal(repr(number))
+    if kind is int:
+        return Decimal(cast(int, cell))
+    if isinstance(cell, dt.time | dt.timedelta):
+        return str(cell)
+    return cast(Value, cell)
