@@ -24,12 +24,12 @@ CLIENTS: dict[str, dict[str, str]] = {
     "subscriber": {"role": "subscriber", "name": "示例订阅方"},
     "auditor": {"role": "auditor", "jurisdiction": "43", "name": "湖南省审计（示例）"},
 }
-SERIALS = {"enterprise": "MA7YEX01", "institution": "MA7YNS01", "bank": "MA7YBK01", "utility": "MA7YGD01"}
+SERIALS = {"enterprise": 900_001, "institution": 900_002, "bank": 900_003, "utility": 900_004}
 
 
 def uscc_of(client: str) -> str:
     """The fictional USCC of one of the clients, both check digits right."""
-    return make_uscc(CLIENTS[client]["uscc"], SERIALS[client])
+    return make_uscc(SERIALS[client], division=CLIENTS[client]["uscc"])
 
 
 def provide(home: Home, system: System) -> None:

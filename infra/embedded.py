@@ -155,14 +155,13 @@ def _wait(done: Callable[[], bool]) -> None:
 
 def _welcome(home: Home, settings: Settings, seconds: float) -> str:
     url, file = settings.issuer, home.credentials
-    pick = f"$(python3 -c \"import json; c=json.load(open('{file}'))['clients']['provincial_ecology']; print(c['client_id']+':'+c['client_secret'])\")"
     return f"""
 湖南清洁生产平台已就绪 / The Hunan clean-production platform is ready: {url}   ({seconds:.1f} s)
 客户端与密钥 / clients and secrets: {file}
 文档 / documents: {url}/docs
 
 试一试 / try:
-  TOKEN=$(curl -s -u "{pick}" -d grant_type=client_credentials {url}/registry/v1/oauth/token | python3 -c "import json,sys; print(json.load(sys.stdin)['access_token'])")
+  TOKEN=$(.venv/bin/python -m infra.token provincial_ecology)
   curl -s -H "Authorization: Bearer $TOKEN" "{url}/registry/v1/enterprises?limit=3"
   curl -s -H "Authorization: Bearer $TOKEN" "{url}/audits/v1/deadlines?state=overdue&limit=3"
 """

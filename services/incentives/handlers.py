@@ -1,5 +1,172 @@
 """What incentives does about events. One line of thought per handler; the work is in actions."""
 
+from datetime import date, timedelta
+from uuid import UUID
+
+from sqlmodel import Session
+
+from services.incentives import rules
+from services.incentives.actions import copies, facts
+from services.incentives.actions.decisions import decide_touched
+from services.incentives.models import ACCEPTANCE, CREDIT, ENTERPRISE, ENTRY, OBLIGATION, ROUND, ConsentCopy, Fact
+from shared.clock import Clock, utc_now
+from shared.events.audits import (
+    AcceptanceRecorded,
+    ListEntryPublished,
+    ListEntryWithdrawn,
+    ObligationDone,
+    ObligationOverdue,
+    ObligationWaived,
+    RoundMoved,
+)
+from shared.events.credit import CreditRecordPublished
+from shared.events.registry import (
+    ConsentGranted,
+    ConsentRevoked,
+    EnterpriseChanged,
+    EnterpriseRegistered,
+    FactRecorded,
+)
 from shared.messaging.inbox import Handlers
+from shared.settings import Settings
 
 handlers = Handlers("incentives")
+
+
+def _today() -> date:
+    """The legal day: an event's handler has no request to take it from."""
+    return Clock(Settings().clock).today()
+
+
+def _told(uscc: str, code: str, since: date, **value: object) -> Fact:
+    return Fact(uscc=uscc, code=code, value=value, valid_from=since, recorded_at=utc_now())
+
+
+@handlers.on(EnterpriseRegistered)
+def know_registered_enterprise(event: EnterpriseRegistered, tx: Session) -> None:
+    copies.keep_enterprise(tx, event.model_dump() | {"deregistered_on": None})
+    _keep_version(event, tx, None)
+    if facts.told_before_registration(tx, event.uscc):
+        _decide_everything(tx, event.uscc)
+
+
+@handlers.on(EnterpriseChanged)
+def follow_changed_enterprise(event: EnterpriseChanged, tx: Session) -> None:
+    before = copies.find_enterprise(tx, event.uscc)
+    copies.keep_enterprise(tx, event.model_dump())
+    _keep_version(event, tx, event.deregistered_on)
+    today = _today()
+    if before is None or before.industry != event.industry:
+        decide_touched(tx, event.uscc, "industry", today)
+    if event.status == "deregistered" or (before is not None and before.status == "deregistered"):
+        decide_touched(tx, event.uscc, "vetoes.GF_V1", today)
+
+
+def _keep_version(event: EnterpriseRegistered | EnterpriseChanged, tx: Session, ended: date | None) -> None:
+    said = event.model_dump(include={"name", "division", "industry", "status", "version"})
+    facts.record(
+        tx,
+        _told(
+            event.uscc, ENTERPRISE, date.min, **said, deregistered_on=ended.isoformat() if ended is not None else None
+        ),
+    )
+
+
+def _decide_everything(tx: Session, uscc: str) -> None:
+    for group in ("audit", "credit", "vetoes"):
+        decide_touched(tx, uscc, group, _today())
+    decide_touched(tx, uscc, "industry", _today())
+
+
+@handlers.on(FactRecorded)
+def keep_recorded_fact(event: FactRecorded, tx: Session) -> None:
+    fact = Fact(
+        uscc=event.uscc,
+        duty=event.code,
+        value={"value": event.value, "source": event.source, "fact": str(event.fact)},
+        valid_from=event.valid_from,
+        valid_to=event.valid_to,
+        recorded_at=min(event.recorded_at, utc_now()),
+    )
+    facts.record(tx, fact)
+    source = rules.sources()["registry"].get(event.code)
+    if source is not None and source["fact"] is not None:
+        decide_touched(tx, event.uscc, source["fact"], _today())
+
+
+@handlers.on(ListEntryPublished)
+def open_listed_audit(event: ListEntryPublished, tx: Session) -> None:
+    if copies.find_enterprise(tx, event.uscc) is None:
+        told = event.model_dump(include={"uscc", "name", "division", "industry"})
+        copies.keep_enterprise(tx, told | {"status": "pending", "deregistered_on": None, "version": 0})
+    entry = _told(
+        event.uscc, ENTRY, event.published_on, round=_round(event.round, event.document_no), track="mandatory",
+        stage="listed",
+    )  # fmt: skip
+    _keep_audit(tx, entry)
+
+
+@handlers.on(ListEntryWithdrawn)
+def end_withdrawn_audit(event: ListEntryWithdrawn, tx: Session) -> None:
+    round_ = _round(event.round, event.document_no)
+    _keep_audit(tx, _told(event.uscc, ENTRY, _today(), round=round_, track="mandatory", stage="cancelled"))
+
+
+def _round(round_: UUID | None, document_no: str) -> str:
+    return str(round_) if round_ is not None else f"listed by {document_no}"
+
+
+@handlers.on(RoundMoved)
+def follow_round(event: RoundMoved, tx: Session) -> None:
+    _keep_audit(
+        tx, _told(event.uscc, ROUND, event.moved_on, round=str(event.round), track=event.track, stage=event.state)
+    )
+
+
+@handlers.on(AcceptanceRecorded)
+def keep_acceptance(event: AcceptanceRecorded, tx: Session) -> None:
+    result = _told(
+        event.uscc, ACCEPTANCE, event.accepted_on, round=str(event.round), track=event.track, stage=event.result,
+        level=event.level, fraud=event.fraud,
+    )  # fmt: skip
+    _keep_audit(tx, result)
+
+
+@handlers.on(ObligationOverdue)
+def keep_overdue_duty(event: ObligationOverdue, tx: Session) -> None:
+    since, round_ = event.due_on + timedelta(days=1), str(event.round)
+    _keep_audit(
+        tx, _told(event.uscc, OBLIGATION, since, round=round_, duty=event.code, track=event.track, state="overdue")
+    )
+
+
+@handlers.on(ObligationDone)
+def keep_done_duty(event: ObligationDone, tx: Session) -> None:
+    _keep_audit(tx, _told(event.uscc, OBLIGATION, event.done_on, round=str(event.round), duty=event.code, state="done"))
+
+
+@handlers.on(ObligationWaived)
+def keep_waived_duty(event: ObligationWaived, tx: Session) -> None:
+    _keep_audit(tx, _told(event.uscc, OBLIGATION, _today(), round=str(event.round), duty=event.code, state="waived"))
+
+
+def _keep_audit(tx: Session, fact: Fact) -> None:
+    facts.record(tx, fact)
+    decide_touched(tx, fact.uscc, "audit", _today())
+
+
+@handlers.on(CreditRecordPublished)
+def keep_credit_record(event: CreditRecordPublished, tx: Session) -> None:
+    said = event.model_dump(include={"evaluation_year", "level", "norm", "grade", "regime", "document_no"})
+    facts.record(tx, _told(event.uscc, CREDIT, event.published_on, **said))
+    decide_touched(tx, event.uscc, "credit", _today())
+
+
+@handlers.on(ConsentGranted)
+def keep_consent(event: ConsentGranted, tx: Session) -> None:
+    copies.keep_consent(tx, ConsentCopy(id=event.consent, **event.model_dump(exclude={"consent"})))
+
+
+@handlers.on(ConsentRevoked)
+def end_consent(event: ConsentRevoked, tx: Session) -> None:
+    copies.end_consent(tx, event.consent)

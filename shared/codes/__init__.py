@@ -3,6 +3,7 @@
 from shared.codes.divisions import (
     city_of,
     county_by_name,
+    county_codes,
     current_division,
     division_known,
     division_name,
@@ -28,6 +29,7 @@ __all__ = [
     "ascii_width",
     "city_of",
     "county_by_name",
+    "county_codes",
     "current_division",
     "division_known",
     "division_name",

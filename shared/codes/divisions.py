@@ -72,6 +72,11 @@ def _places(
     return found
 
 
+def county_codes() -> list[str]:
+    """The 122 county-level codes of today, in order."""
+    return sorted(_divisions().counties)
+
+
 def division_known(code: str) -> bool:
     """Whether a code is one of the 122 county-level divisions of today (not a city, a zone or a replaced code)."""
     return code in _divisions().counties

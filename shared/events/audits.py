@@ -1,6 +1,6 @@
 """What audits says: lists, rounds, evaluations, acceptances, obligations."""
 
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
 from pydantic import Field
@@ -149,3 +149,16 @@ class ObligationWaived(Event, type="audits.obligation.waived.v1", subject="uscc"
     uscc: str
     round: UUID
     code: str
+
+
+class RestrictedFactRead(Event, type="audits.restricted_fact.read.v1", subject="uscc"):
+    """A bank has read restricted audit facts under a consent; becomes an entry of the enterprise's access ledger."""
+
+    uscc: str
+    bank: str
+    bank_name: str
+    purpose: str
+    consent: UUID
+    fields: list[str]
+    service: str
+    read_at: datetime

@@ -1,6 +1,6 @@
 """What credit says: records and inputs of environmental credit."""
 
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
 from pydantic import Field
@@ -31,3 +31,16 @@ class CreditInputCreated(
     kind: str = Field(examples=["ACCEPTANCE_FAILED"])
     effect: str = Field(examples=["none"])
     division: str = internal("")
+
+
+class RestrictedFactRead(Event, type="credit.restricted_fact.read.v1", subject="uscc"):
+    """A bank has read credit inputs under a consent; becomes an entry of the enterprise's access ledger."""
+
+    uscc: str
+    bank: str
+    bank_name: str
+    purpose: str
+    consent: UUID
+    fields: list[str]
+    service: str
+    read_at: datetime

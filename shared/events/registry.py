@@ -82,16 +82,3 @@ class ConsentRevoked(Event, type="registry.consent.revoked.v1", subject="uscc", 
     bank: str
     scope: list[str]
     valid_to: date
-
-
-class RestrictedFactRead(Event, type="registry.restricted_fact.read.v1", subject="uscc"):
-    """A bank has read restricted facts under a consent; becomes an entry of the enterprise's access ledger."""
-
-    uscc: str
-    bank: str
-    bank_name: str
-    purpose: str
-    consent: UUID
-    fields: list[str]
-    service: str
-    read_at: datetime

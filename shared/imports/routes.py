@@ -20,18 +20,18 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 OnError = Literal["abort", "skip"]
 
 
-def accept_import(
-    tx: Session, me: Caller, service: str, file: ImportFile, *, division: str = ""
-) -> Response:
+def accept_import(tx: Session, me: Caller, service: str, file: ImportFile, kind: ImportKind | None = None) -> Response:
     """Queue an import; refuses at once what is too large, unreadable, empty, or a bomb (413, 422)."""
     try:
-        read_table(file.content, file.filename)
+        sheets = read_table(file.content, file.filename)
+        if kind is not None:
+            find_tables(sheets, kind.columns).require_rows()
     except FileProblem as problem:
         raise _refusal(problem) from problem
     file.owner, file.jurisdiction, file.role = me.client_id, me.jurisdiction, me.role
     tx.add(file)
     tx.flush()
-    job = Job(kind=IMPORT_JOB, owner=me.client_id, division=division, parameters={"import": str(file.id)})
+    job = Job(kind=IMPORT_JOB, owner=me.client_id, parameters={"import": str(file.id)})
     enqueue(tx, job)
     place = f"/{service}/v1/jobs/{job.id}"
     answer = json_body({"job": str(job.id), "import": str(file.id), "state": job.state})
@@ -88,7 +88,7 @@ def imports_router(
         if kind not in by_name:
             text = Text("未知的导入类型。", "This kind of import is not known.")
             raise Unprocessable("kind_unknown", text, faults=[Fault("/kind", "kind_unknown", text)])
-        return accept_import(tx, me, service, uploaded(file, kind, dry_run, on_error))
+        return accept_import(tx, me, service, uploaded(file, kind, dry_run, on_error), by_name[kind])
 
 
 def _add_reading(router: APIRouter, by_name: dict[str, ImportKind], read: str) -> None:
@@ -161,7 +161,9 @@ def _mine(owner: str, me: Caller) -> bool:
 def _problem(row: ImportRow) -> RowProblem:
     message = Text(row.message["zh"], row.message["en"])
     severity: Literal["error", "warning"] = "error" if row.severity == "error" else "warning"
-    return RowProblem(row.sheet, row.row, row.column, row.header, row.value, severity, row.code, message, row.suggestion)
+    return RowProblem(
+        row.sheet, row.row, row.column, row.header, row.value, severity, row.code, message, row.suggestion
+    )
 
 
 def _attachment(content: bytes, name: str) -> Response:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from shared.problems import Text
 from shared.spreadsheets.columns import RESULT_HEADER, Column, Columns, plain_header
+from shared.spreadsheets.limits import is_empty
 from shared.spreadsheets.rows import Row, Table
 from shared.spreadsheets.sheets import Sheet, Sheets, Value, column_letter, is_blank, shown
 
@@ -42,6 +43,11 @@ class Found:
     @property
     def rows_total(self) -> int:
         return sum(1 for _ in self.rows())
+
+    def require_rows(self) -> None:
+        """Raises `file_empty` where the header is right and nothing stands below it."""
+        if not self.problems and next(self.rows(), None) is None:
+            raise is_empty()
 
     def rows(self) -> Iterator[Row]:
         for table in self.tables:

@@ -9,7 +9,10 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True)
 class Limits:
-    """Caps on one file: bytes as sent and unpacked, and the extent of a sheet (cells = rows x columns of its used area)."""
+    """Caps on one file: bytes as sent and unpacked, and the extent of a sheet (cells = rows x columns of its used area).
+
+    `text_bytes` bounds the text of all cells: a shared text is one in the file, and as many as its cells once read.
+    """
 
     file_bytes: int = 20 * MIB
     unpacked_bytes: int = 200 * MIB
@@ -19,7 +22,8 @@ class Limits:
     sheets: int = 100
     rows: int = 200_000
     columns: int = 200
-    cells: int = 4_000_000
+    cells: int = 2_500_000
+    text_bytes: int = 128 * MIB
 
 
 LIMITS = Limits()

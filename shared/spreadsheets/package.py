@@ -4,20 +4,16 @@ import io
 import re
 import zipfile
 import zlib
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from xml.parsers import expat
 
 from shared.spreadsheets.limits import (
     Limits,
     broken,
-    check_extent,
     expands,
     has_macros,
     is_encrypted,
     unreadable,
 )
-from shared.spreadsheets.sheets import column_index
+from shared.spreadsheets.measuring import parse
 
 _NEEDED = re.compile(
     r"^(\[Content_Types\]\.xml|_rels/\.rels|xl/workbook\.xml|xl/_rels/workbook\.xml\.rels|xl/[^/]+\.xml"
@@ -25,16 +21,6 @@ _NEEDED = re.compile(
     re.IGNORECASE,
 )
 _CHUNK = 1 << 20
-
-
-@dataclass
-class Extent:
-    """What one sheet's XML holds: the formulas (zero-based), the used area, and the column widths."""
-
-    formulas: set[tuple[int, int]] = field(default_factory=set)
-    rows: int = 0
-    columns: int = 0
-    widths: dict[int, float] = field(default_factory=dict)
 
 
 def unpack(content: bytes, limits: Limits) -> dict[str, bytes]:
@@ -145,86 +131,5 @@ def _elements(data: bytes, wanted: str) -> list[dict[str, str]]:
         if name.rpartition(":")[2] == wanted:
             found.append(attributes)
 
-    _parse(data, start)
+    parse(data, start)
     return found
-
-
-def _parse(data: bytes, start: Callable[[str, dict[str, str]], None]) -> None:
-    parser = expat.ParserCreate()
-    parser.StartElementHandler = start
-    try:
-        parser.Parse(data, True)
-    except expat.ExpatError as error:
-        raise broken() from error
-
-
-def measure(name: str, data: bytes, limits: Limits) -> Extent:
-    """Walks one sheet's XML: empty styled cells and a declared dimension cost nothing, used cells count.
-
-    Raises `file_too_large` where the used area passes the caps, before any reader lays it out as a rectangle.
-    """
-    walk = _Walk(name, limits)
-    _parse(data, walk.start)
-    check_extent(name, walk.extent.rows, walk.extent.columns, limits)
-    return walk.extent
-
-
-class _Walk:
-    def __init__(self, name: str, limits: Limits) -> None:
-        self.name, self.limits, self.extent = name, limits, Extent()
-        self.row = self.column = -1
-        self.columns: dict[str, int] = {}
-        self.elements = 0
-
-    def start(self, tag: str, attributes: dict[str, str]) -> None:
-        self.elements += 1
-        if self.elements > 3 * self.limits.cells:
-            raise expands()
-        if ":" in tag:
-            tag = tag.rpartition(":")[2]
-        if tag == "c":
-            self._cell(attributes.get("r"))
-        elif tag in ("v", "is", "f"):
-            self._used(formula=tag == "f")
-        elif tag == "row":
-            at = attributes.get("r")
-            self.row = self._number(at) - 1 if at else self.row + 1
-            self.column = -1
-        elif tag == "col":
-            self._width(attributes)
-
-    def _cell(self, reference: str | None) -> None:
-        if reference is None:
-            self.column += 1
-            return
-        letters = reference.rstrip("0123456789")
-        column = self.columns.get(letters)
-        if column is None:
-            if not letters.isascii() or not letters.isupper() or len(letters) > 3:
-                raise broken()
-            column = self.columns[letters] = column_index(letters)
-        self.column, self.row = column, self._number(reference[len(letters) :]) - 1
-
-    def _used(self, *, formula: bool) -> None:
-        if self.row >= self.limits.rows or self.column >= self.limits.columns:
-            check_extent(self.name, self.row + 1, self.column + 1, self.limits)
-        extent = self.extent
-        if self.row >= extent.rows:
-            extent.rows = self.row + 1
-        if self.column >= extent.columns:
-            extent.columns = self.column + 1
-        if formula:
-            extent.formulas.add((self.row, self.column))
-
-    def _width(self, attributes: dict[str, str]) -> None:
-        try:
-            first, last = int(attributes["min"]), int(attributes["max"])
-            for column in range(max(first, 1), min(last, self.limits.columns) + 1):
-                self.extent.widths[column - 1] = min(float(attributes["width"]), 255.0)
-        except (KeyError, ValueError):
-            return
-
-    def _number(self, digits: str) -> int:
-        if not digits.isdigit() or len(digits) > 8:
-            raise broken()
-        return int(digits)

@@ -2,19 +2,31 @@
 
 import datetime as dt
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 from math import isfinite
 from pathlib import Path
 from typing import cast
 
-from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
+from python_calamine import CalamineSheet, CalamineWorkbook, PasswordError, SheetTypeEnum, SheetVisibleEnum
 
 from shared.spreadsheets import ole
 from shared.spreadsheets.biff import measure_workbook
 from shared.spreadsheets.delimited import read_delimited
-from shared.spreadsheets.limits import LIMITS, FileProblem, Limits, broken, is_empty, is_encrypted, too_large
-from shared.spreadsheets.package import Extent, measure, repack, sheet_parts, unpack
+from shared.spreadsheets.limits import (
+    LIMITS,
+    FileProblem,
+    Limits,
+    broken,
+    expands,
+    is_empty,
+    is_encrypted,
+    too_large,
+    too_wide,
+)
+from shared.spreadsheets.measuring import Extent, check_texts, measure
+from shared.spreadsheets.package import repack, sheet_parts, unpack
 from shared.spreadsheets.sheets import Merged, Sheet, Sheets, Value, is_blank
 
 ZIP_SIGNATURE = b"PK\x03\x04"
@@ -30,15 +42,12 @@ def read_table(source: Path | bytes, filename: str, *, limits: Limits = LIMITS) 
     content = _content(source, limits)
     if not content:
         raise is_empty()
-    try:
-        if content.startswith(ZIP_SIGNATURE):
-            sheets = _read_xlsx(content, filename, limits)
-        elif content.startswith(ole.SIGNATURE):
-            sheets = _read_xls(content, filename, limits)
-        else:
-            sheets = Sheets(filename, "csv", (read_delimited(content, limits),))
-    except CalamineError as error:
-        raise broken() from error
+    if content.startswith(ZIP_SIGNATURE):
+        sheets = _read_xlsx(content, filename, limits)
+    elif content.startswith(ole.SIGNATURE):
+        sheets = _read_xls(content, filename, limits)
+    else:
+        sheets = Sheets(filename, "csv", (read_delimited(content, limits),))
     if all(is_blank(value) for sheet in sheets.sheets for row in sheet.rows for value in row):
         raise is_empty()
     return sheets
@@ -55,10 +64,13 @@ def _read_xlsx(content: bytes, filename: str, limits: Limits) -> Sheets:
     parts = unpack(content, limits)
     paths = sheet_parts(parts)
     if len(paths) > limits.sheets:
-        raise too_large(limits)
+        raise expands()
     extents = {name: measure(name, parts[path], limits) for name, path in paths.items() if path in parts}
     _check_total([*extents.values()], limits)
-    with _workbook(repack(parts)) as workbook:
+    texts = next((data for name, data in parts.items() if name.lower() == "xl/sharedstrings.xml"), b"")
+    if texts:
+        check_texts([parts[paths[name]] for name in extents], [*extents.values()], texts, limits)
+    with _reader_faults(), CalamineWorkbook.from_filelike(repack(parts)) as workbook:
         names = _visible(workbook)
         read = tuple(_sheet(workbook, name, extents.get(name)) for name in names)
         return Sheets(filename, "xlsx", read, _hidden(workbook, names))
@@ -67,8 +79,10 @@ def _read_xlsx(content: bytes, filename: str, limits: Limits) -> Sheets:
 def _read_xls(content: bytes, filename: str, limits: Limits) -> Sheets:
     measured = measure_workbook(content, limits)
     _check_total(measured, limits)
-    with _workbook(io.BytesIO(content)) as workbook:
-        extents = dict(zip(workbook.sheet_names, measured, strict=False))
+    with _reader_faults(), CalamineWorkbook.from_filelike(io.BytesIO(content)) as workbook:
+        if len(workbook.sheet_names) != len(measured):
+            raise broken()
+        extents = dict(zip(workbook.sheet_names, measured, strict=True))
         names = _visible(workbook)
         read = tuple(_sheet(workbook, name, extents.get(name)) for name in names)
         return Sheets(filename, "xls", read, _hidden(workbook, names))
@@ -76,21 +90,23 @@ def _read_xls(content: bytes, filename: str, limits: Limits) -> Sheets:
 
 def _check_total(extents: Sequence[Extent], limits: Limits) -> None:
     if sum(extent.rows * extent.columns for extent in extents) > limits.cells:
-        raise too_large(limits)
+        raise too_wide("Excel", limits)
 
 
-def _workbook(content: io.BytesIO) -> CalamineWorkbook:
+@contextmanager
+def _reader_faults() -> Iterator[None]:
+    """Whatever the reader makes of a damaged file, it is a damaged file."""
     try:
-        return CalamineWorkbook.from_filelike(content)
-    except CalamineError as error:
-        raise (is_encrypted() if "assword" in f"{type(error).__name__}{error}" else broken()) from error
+        yield
+    except (FileProblem, MemoryError):
+        raise
+    except Exception as error:
+        raise (is_encrypted() if isinstance(error, PasswordError) else broken()) from error
     except BaseException as error:
-        raise _broken_by_panic(error) from error
-
-
-def _broken_by_panic(error: BaseException) -> BaseException:
-    # A panic of the Rust reader derives from BaseException, so that `except Exception` would let it end the worker.
-    return broken() if type(error).__name__ == "PanicException" else error
+        # A panic of the Rust reader derives from BaseException, so that `except Exception` would let it end the worker.
+        if type(error).__name__ == "PanicException":
+            raise broken() from error
+        raise
 
 
 def _visible(workbook: CalamineWorkbook) -> list[str]:
@@ -108,14 +124,9 @@ def _hidden(workbook: CalamineWorkbook, visible: list[str]) -> tuple[str, ...]:
 def _sheet(workbook: CalamineWorkbook, name: str, extent: Extent | None) -> Sheet:
     if extent is None:
         raise broken()
-    try:
-        sheet = workbook.get_sheet_by_name(name)
-        rows = _rows(sheet)
-        ranges = sheet.merged_cell_ranges or []
-    except (FileProblem, CalamineError):
-        raise
-    except BaseException as error:
-        raise _broken_by_panic(error) from error
+    sheet = workbook.get_sheet_by_name(name)
+    rows = _rows(sheet)
+    ranges = sheet.merged_cell_ranges or []
     merged = tuple(Merged(*first, *last) for first, last in ranges)
     return Sheet(name, rows, frozenset(extent.formulas), merged, extent.widths)
 

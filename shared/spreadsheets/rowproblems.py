@@ -67,11 +67,17 @@ CODES: dict[str, tuple[Severity, Text]] = {
     ),
     "enterprise_unknown": (
         "error",
-        Text("没有登记该企业，或不在您的管辖范围内。", "No such enterprise is registered, or it is not in your jurisdiction."),
+        Text(
+            "没有登记该企业，或不在您的管辖范围内。",
+            "No such enterprise is registered, or it is not in your jurisdiction.",
+        ),
     ),
     "date_out_of_order": (
         "error",
-        Text("日期不得晚于今天，也不得早于评价年度: “{value}”。", "The date is after today or before the evaluation year: “{value}”."),
+        Text(
+            "日期不得晚于今天，也不得早于评价年度: “{value}”。",
+            "The date is after today or before the evaluation year: “{value}”.",
+        ),
     ),
     "enterprise_not_registered": (
         "warning",

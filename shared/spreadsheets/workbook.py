@@ -1,6 +1,7 @@
 """The file that came in, given back with its bad cells coloured, commented and summed up."""
 
 import io
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -17,6 +18,7 @@ ERROR_FILL, WARNING_FILL = "#FFC7CE", "#FFEB9C"
 OK_TEXT = "通过"
 # Each comment is a drawing; far beyond this Excel opens the file slowly, and colour and last column still say it all.
 MOST_COMMENTS = 20_000
+_FORBIDDEN = re.compile(r"[\[\]:*?/\\\x00-\x1f]")
 
 
 def annotated_workbook(sheets: Sheets, tables: Iterable[Table], problems: Sequence[RowProblem]) -> bytes:
@@ -33,9 +35,11 @@ def annotated_workbook(sheets: Sheets, tables: Iterable[Table], problems: Sequen
     workbook = open_workbook(target)
     styles = Styles(workbook)
     room = MOST_COMMENTS
+    names: list[str] = []
     for sheet in sheets.sheets:
         marks = _marks(by_sheet[sheet.name])
-        worksheet = workbook.add_worksheet(sheet.name)
+        names.append(_sheet_name(sheet.name, names))
+        worksheet = workbook.add_worksheet(names[-1])
         _cells(worksheet, sheet, marks, styles)
         _merge(worksheet, sheet, marks, styles)
         room = _comments(worksheet, marks, room)
@@ -43,6 +47,16 @@ def annotated_workbook(sheets: Sheets, tables: Iterable[Table], problems: Sequen
             _results(worksheet, by_name[sheet.name], by_sheet[sheet.name], styles)
     workbook.close()
     return target.getvalue()
+
+
+def _sheet_name(name: str, taken: list[str]) -> str:
+    """The name, or the nearest that Excel allows: other programs allow more."""
+    bare = _FORBIDDEN.sub(" ", name).strip(" '")[:31] or "Sheet"
+    number, found = 1, bare
+    while found.lower() in (other.lower() for other in taken):
+        number += 1
+        found = f"{bare[:26]} ({number})"
+    return found
 
 
 _Marks = dict[tuple[int, int], list[RowProblem]]

@@ -55,7 +55,7 @@ class Planted:
     errors: list[dict[str, Any]] = field(default_factory=list)
     warnings: list[dict[str, Any]] = field(default_factory=list)
 
-    def change(self, index: int, **cells: str) -> None:
+    def change(self, index: int, **cells: Any) -> None:
         self.entries[index] = replace(self.entries[index], **cells)
 
     def error(self, index: int, column: str, code: str, **details: Any) -> None:

@@ -18,7 +18,7 @@ def keep_enterprise(tx: Session, enterprise: EnterpriseCopy) -> None:
     """Keep the newest version of an enterprise; an older one that comes late changes nothing."""
     values = enterprise.model_dump()
     older = col(EnterpriseCopy.version) < enterprise.version
-    newer = {name: value for name, value in values.items() if name != "uscc"}
+    newer = {name: value for name, value in values.items() if name not in ("uscc", "known_since")}
     statement = insert(EnterpriseCopy).values(**values)
     tx.execute(statement.on_conflict_do_update(index_elements=["uscc"], set_=newer, where=older))
 
@@ -54,7 +54,7 @@ def codes_by_name(tx: Session, names: Sequence[str]) -> dict[str, str]:
         .group_by(col(EnterpriseCopy.name))
         .having(sa.func.count() == 1)
     )
-    return {name: uscc for name, uscc in tx.execute(once)}
+    return {row[0]: row[1] for row in tx.execute(once)}
 
 
 def keep_expert(tx: Session, event: ExpertRegistered) -> None:

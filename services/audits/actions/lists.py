@@ -12,7 +12,16 @@ from services.audits import law, rules
 from services.audits.actions.copies import know_listed
 from services.audits.actions.obligations import fulfil, open_planned
 from services.audits.actions.status import refresh_statuses
-from services.audits.models import AuditRound, EntryState, ListEntry, ListState, MandatoryList, RoundState, RoundStep, Track
+from services.audits.models import (
+    AuditRound,
+    EntryState,
+    ListEntry,
+    ListState,
+    MandatoryList,
+    RoundState,
+    RoundStep,
+    Track,
+)
 from services.audits.models.rounds import ENDED
 from services.audits.rules import PlannedObligation
 from shared.auth import Caller
@@ -92,12 +101,18 @@ def publish_list(tx: Session, me: Caller, listed: MandatoryList, on: date, today
     know_listed(tx, entries)
     emit(tx, published)
     running = _open_rounds(tx, usccs)
-    with tx.no_autoflush:
-        for index, entry in enumerate(entries):
-            _publish_entry(tx, publication, entry, running.get(entry.uscc))
-            if index == len(entries) // 2:
-                tx.flush()
-                crash_point("publish.in_progress")
+    opened = {entry.uscc: _new_round(publication, entry) for entry in entries if entry.uscc not in running}
+    tx.add_all(opened.values())
+    tx.flush()
+    for index, entry in enumerate(entries):
+        with tx.no_autoflush:
+            if round := opened.get(entry.uscc):
+                _oblige(tx, publication, entry, round)
+            else:
+                _meet_running(tx, publication, entry, running[entry.uscc])
+        if index == len(entries) // 2:
+            tx.flush()
+            crash_point("publish.in_progress")
     refresh_statuses(tx, usccs, on)
     return listed
 
@@ -121,25 +136,30 @@ def _open_rounds(tx: Session, usccs: Sequence[str]) -> dict[str, AuditRound]:
     return {round.uscc: round for round in found}
 
 
-def _publish_entry(tx: Session, publication: Publication, entry: ListEntry, running: AuditRound | None) -> None:
-    round = running or _new_round(publication, entry)
-    status = law.legal_basis_status(entry.categories, publication.on)
-    emit(tx, entry.publish(publication.listed, round.id, status))
-    previous = "" if running is None else str(round.state)
-    if running is None:
-        tx.add(round)
-        emit(tx, _moved(round, previous, publication.on))
-    elif running.track is Track.VOLUNTARY:
-        _relabel(round, entry, publication)
-        emit(tx, _moved(round, previous, publication.on))
-    else:
-        _note(tx, publication, round, previous, {"kept": True} | _cited(publication, entry))
-        return
+def _oblige(tx: Session, publication: Publication, entry: ListEntry, round: AuditRound, previous: str = "") -> None:
+    """The entry's round takes up its duties; `previous` is the state of a round that was running before the list."""
+    _announce(tx, publication, entry, round)
+    emit(tx, _moved(round, previous, publication.on))
     _note(tx, publication, round, previous, {"kept": False} | _cited(publication, entry))
     for plan in publication.plan:
         open_planned(tx, round, plan, publication.on)
-    if running is not None:
-        _count_what_is_done(tx, round, publication.on)
+
+
+def _meet_running(tx: Session, publication: Publication, entry: ListEntry, round: AuditRound) -> None:
+    """An open mandatory round is kept without new duties; an open voluntary one becomes mandatory from this day."""
+    previous = str(round.state)
+    if round.track is Track.MANDATORY:
+        _announce(tx, publication, entry, round)
+        _note(tx, publication, round, previous, {"kept": True} | _cited(publication, entry))
+        return
+    _relabel(round, entry, publication)
+    _oblige(tx, publication, entry, round, previous)
+    _count_what_is_done(tx, round, publication.on)
+
+
+def _announce(tx: Session, publication: Publication, entry: ListEntry, round: AuditRound) -> None:
+    status = law.legal_basis_status(entry.categories, publication.on)
+    emit(tx, entry.publish(publication.listed, round.id, status))
 
 
 def _new_round(publication: Publication, entry: ListEntry) -> AuditRound:
@@ -213,7 +233,7 @@ def _note(tx: Session, publication: Publication, round: AuditRound, previous: st
     tx.add(step)
 
 
-def entries_of_state(tx: Session, round_id: UUID) -> list[ListEntry]:
+def entries_answered_by(tx: Session, round_id: UUID) -> list[ListEntry]:
     """The published entries that one round answers."""
     mine = select(ListEntry).where(ListEntry.round_id == round_id, ListEntry.state == EntryState.PUBLISHED)
     return list(tx.exec(mine))

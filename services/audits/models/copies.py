@@ -1,13 +1,15 @@
 """What audits keeps of the registry's facts, from its events."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
+import sqlalchemy as sa
 from sqlmodel import Field
 
 from services.audits.models.table import Table
-from shared.db import Json
+from shared.clock import utc_now
+from shared.db import Json, Utc
 
 
 class EnterpriseCopy(Table, table=True):
@@ -21,6 +23,7 @@ class EnterpriseCopy(Table, table=True):
     status: str
     deregistered_on: date | None = None
     version: int = 0
+    known_since: datetime = Field(default_factory=utc_now, sa_type=Utc, sa_column_kwargs={"server_default": sa.text("now()")})
 
 
 class ExpertCopy(Table, table=True):

@@ -41,9 +41,9 @@ class TierEntry(Table, table=True):
     """A row of a version, with the facts and hashes that it can be worked out from again."""
 
     __tablename__ = "tier_entry"
-    __table_args__ = (sa.Index("tier_entry_of", "list", "position", unique=True),)
+    __table_args__ = (sa.Index("tier_entry_of", "list_id", "position", unique=True),)
     id: UUID = Field(default_factory=uuid4, primary_key=True)
-    list: UUID = Field(foreign_key="tier_list.id")
+    list_id: UUID
     position: int
     list_version: int
     account_no: str
@@ -69,7 +69,7 @@ class TierUnresolved(Table, table=True):
     """An enterprise that could not be decided for a version, and what is missing."""
 
     __tablename__ = "tier_unresolved"
-    list: UUID = Field(foreign_key="tier_list.id", primary_key=True)
+    list_id: UUID = Field(primary_key=True)
     uscc: str = Field(primary_key=True)
     name: str
     division: str
@@ -80,7 +80,7 @@ class TierFile(Table, table=True):
     """A piece of a version's frozen file; `part` 0 of a csv head is the header row."""
 
     __tablename__ = "tier_file"
-    list: UUID = Field(foreign_key="tier_list.id", primary_key=True)
+    list_id: UUID = Field(primary_key=True)
     format: str = Field(primary_key=True)
     part: int = Field(primary_key=True)
     content: bytes = Field(sa_column=sa.Column(sa.LargeBinary, nullable=False))

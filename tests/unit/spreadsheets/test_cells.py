@@ -41,7 +41,9 @@ def test_a_name_keeps_its_own_width_and_loses_blanks_at_its_ends() -> None:
     assert clean_text(" 湘江示例（集团）\u00a0有限公司\u3000") == "湘江示例（集团） 有限公司"
 
 
-@pytest.mark.parametrize("text", ["2026-03-10", "2026/3/10", "2026年3月10日", "2026.03.10", "20260310", "２０２６－０３－１０"])
+@pytest.mark.parametrize(
+    "text", ["2026-03-10", "2026/3/10", "2026年3月10日", "2026.03.10", "20260310", "２０２６－０３－１０"]
+)
 def test_a_date_written_as_text_is_an_error_with_a_suggestion_where_the_file_knows_dates(text: str) -> None:
     assert read_date(text, typed=True) == DateCell(code="date_as_text", suggestion="2026-03-10")
     assert read_date(text, typed=False) == DateCell(DAY)
@@ -60,7 +62,18 @@ def test_a_date_cell_is_a_date_and_an_empty_one_is_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["双超、双有", "双超双有", "双超；双有", "双超;双有", "双超，双有", "双超,双有", "双超/双有", "双超 双有", "双超　双有"]
+    "text",
+    [
+        "双超、双有",
+        "双超双有",
+        "双超；双有",
+        "双超;双有",
+        "双超，双有",
+        "双超,双有",
+        "双超/双有",
+        "双超 双有",
+        "双超　双有",
+    ],
 )
 def test_reasons_are_split_at_every_separator_and_where_they_run_together(text: str) -> None:
     reasons = split_reasons(text, REASONS)
@@ -88,22 +101,38 @@ def test_a_reason_given_twice_counts_once_and_an_unknown_one_is_named() -> None:
 
 @pytest.mark.parametrize(
     ("value", "number"),
-    [(Decimal("5"), Decimal(5)), ("1,234.50", Decimal("1234.50")), ("１２", Decimal(12)), ("x", None), ("NaN", None), (True, None)],
+    [
+        (Decimal("5"), Decimal(5)),
+        ("1,234.50", Decimal("1234.50")),
+        ("１２", Decimal(12)),
+        ("x", None),
+        ("NaN", None),
+        (True, None),
+    ],
 )
 def test_a_number_is_decimal_or_nothing(value: Value, number: Decimal | None) -> None:
     assert read_number(value) == number
 
 
-@pytest.mark.parametrize(("value", "flag"), [("是", True), ("否 ", False), (True, True), ("n", False), (Decimal(1), True), ("?", None)])
+@pytest.mark.parametrize(
+    ("value", "flag"), [("是", True), ("否 ", False), (True, True), ("n", False), (Decimal(1), True), ("?", None)]
+)
 def test_yes_and_no_are_read_by_the_choices_of_the_column(value: Value, flag: bool | None) -> None:
     assert read_flag(value, ENTERPRISES.by_key["above_scale"].choices) is flag
 
 
-CONTRACT_ERRORS = (
-    "uscc_malformed uscc_check_digit duplicate_in_file enterprise_deregistered division_unknown industry_unknown "
-    "reason_unknown formula_cell date_as_text"
-).split()
-CONTRACT_WARNINGS = "enterprise_not_registered name_mismatch round_open trailing_separator".split()
+CONTRACT_ERRORS = [
+    "uscc_malformed",
+    "uscc_check_digit",
+    "duplicate_in_file",
+    "enterprise_deregistered",
+    "division_unknown",
+    "industry_unknown",
+    "reason_unknown",
+    "formula_cell",
+    "date_as_text",
+]
+CONTRACT_WARNINGS = ["enterprise_not_registered", "name_mismatch", "round_open", "trailing_separator"]
 
 
 def test_every_code_of_the_contract_has_its_severity_and_both_texts() -> None:

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from shared.spreadsheets import Found, find_tables, load_columns, read_table
+from shared.spreadsheets import FileProblem, Found, find_tables, load_columns, read_table
 from tests.unit.spreadsheets.made import GOOD, HEADER, KINDS, LIST, book, raw_book, row_xml, sheet_xml
 
-TWO_ROWS = [
+TWO_ROWS: list[list[Any]] = [
     ["附件1 名单"],
     ["单位: 示例"],
     ["序号", "企业名称", "统一社会信用代码", "所在地区", "", "纳入原因"],
@@ -23,11 +23,15 @@ def found_in(*sheets: Sequence[Sequence[Any]], **options: Any) -> Found:
 
 
 def test_columns_are_found_in_any_order_under_any_alias() -> None:
-    (row,) = found_in([["列入原因", "备注", "信用代码", "单位名称"], ["双有", "x", "91430100MA4QA00108", "湘江示例"]]).rows()
+    (row,) = found_in(
+        [["列入原因", "备注", "信用代码", "单位名称"], ["双有", "x", "91430100MA4QA00108", "湘江示例"]]
+    ).rows()
     assert row.values == {"reasons": "双有", "remark": "x", "uscc": "91430100MA4QA00108", "name": "湘江示例"}
 
 
-@pytest.mark.parametrize("header", [" 企业名称 ", "企业\n名称", "＊企业名称", "企业　名称：", "企业名称（全称）", "企业名称*"])
+@pytest.mark.parametrize(
+    "header", [" 企业名称 ", "企业\n名称", "＊企业名称", "企业　名称：", "企业名称（全称）", "企业名称*"]
+)
 def test_blanks_breaks_marks_and_width_in_a_header_make_no_difference(header: str) -> None:
     found = found_in([[header, "统一社会信用代码", "纳入原因"], GOOD])
     assert not found.problems
@@ -55,7 +59,7 @@ def test_two_header_rows_give_the_columns_and_the_row_numbers_of_excel(merged: l
 
 
 def test_headers_that_all_span_two_rows_end_at_the_second() -> None:
-    rows = [HEADER, [], GOOD]
+    rows: list[list[Any]] = [HEADER, [], GOOD]
     (row,) = found_in(rows, merged=["A1:A2", "B1:B2", "C1:C2"]).rows()
     assert row.number == 3
 
@@ -103,7 +107,9 @@ def test_the_result_column_of_an_annotated_workbook_is_accepted_and_ignored() ->
 
 
 def test_every_sheet_with_the_header_is_read_and_notes_are_skipped_aloud() -> None:
-    found = found_in([["填写说明"], ["企业名称"]], [HEADER, GOOD], [["x"], HEADER, GOOD], names=["说明", "株洲", "娄底"])
+    found = found_in(
+        [["填写说明"], ["企业名称"]], [HEADER, GOOD], [["x"], HEADER, GOOD], names=["说明", "株洲", "娄底"]
+    )
     assert [(row.sheet, row.number) for row in found.rows()] == [("株洲", 2), ("娄底", 3)]
     assert set(found.skipped) == {"说明"}
 
@@ -114,7 +120,9 @@ def test_a_sheet_of_data_without_its_header_fails_the_file_instead_of_being_skip
 
 
 def test_a_hidden_sheet_is_not_read_and_said_so() -> None:
-    shown = sheet_xml(row_xml(1, dict(zip("ABC", HEADER, strict=True))) + row_xml(2, dict(zip("ABC", GOOD, strict=True))))
+    shown = sheet_xml(
+        row_xml(1, dict(zip("ABC", HEADER, strict=True))) + row_xml(2, dict(zip("ABC", GOOD, strict=True)))
+    )
     content = raw_book(
         shown,
         extra={
@@ -138,8 +146,16 @@ def test_blank_rows_are_passed_over_and_counted() -> None:
     assert [row.number for row in found_in([HEADER, GOOD, [], ["", "  "], GOOD]).rows()] == [2, 5]
 
 
+def test_a_header_with_nothing_below_it_is_an_empty_file() -> None:
+    with pytest.raises(FileProblem) as refused:
+        found_in([HEADER, [], ["", " "]]).require_rows()
+    assert refused.value.code == "file_empty"
+    found_in([HEADER, GOOD]).require_rows()
+    found_in([["企业名称", "纳入原因"]]).require_rows()
+
+
 def test_a_merged_value_belongs_to_its_first_row_only() -> None:
-    rows = [[*HEADER, "市州"], [*GOOD, "长沙市"], GOOD]
+    rows: list[list[Any]] = [[*HEADER, "市州"], [*GOOD, "长沙市"], GOOD]
     assert [row.values["city"] for row in found_in(rows, merged=["D2:D3"]).rows()] == ["长沙市", None]
 
 

@@ -10,8 +10,11 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
+import xlsxwriter
 
 from shared.spreadsheets import LIMITS, FileProblem, read_table
+from shared.spreadsheets.biff import _segments, _text_sizes
+from shared.spreadsheets.ole import CompoundFile
 from tests.unit.spreadsheets.made import (
     GOOD,
     HEADER,
@@ -26,7 +29,9 @@ from tests.unit.spreadsheets.made import (
 
 PDF = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n<< /Type /Catalog >>\nendobj\n"
 ORDINARY = book([HEADER, GOOD])
-DATA_ROWS = row_xml(1, {"A": "企业名称", "B": "统一社会信用代码"}) + row_xml(2, {"A": "示例", "B": "91430100MA4QA00108"})
+DATA_ROWS = row_xml(1, {"A": "企业名称", "B": "统一社会信用代码"}) + row_xml(
+    2, {"A": "示例", "B": "91430100MA4QA00108"}
+)
 
 
 def refusal(content: bytes, name: str = "list.xlsx") -> FileProblem:
@@ -199,3 +204,52 @@ def test_a_damaged_byte_anywhere_gives_a_refusal_or_a_table_and_never_another_er
                 read_table(bytes(damaged), "list.xlsx")
             except FileProblem as problem:
                 assert problem.code in ("file_unreadable", "file_empty", "file_expands", "file_too_large")
+
+
+def test_one_long_text_shared_by_very_many_cells_is_refused() -> None:
+    cells = "".join(f'<row r="{number}"><c r="A{number}" t="s"><v>0</v></c></row>' for number in range(1, 20_001))
+    texts = f"<sst><si><t>{'长' * 30_000}</t></si></sst>"
+    assert refusal(raw_book(sheet_xml(cells), extra={"xl/sharedStrings.xml": texts})).code == "file_expands"
+
+
+def test_one_long_text_in_a_single_cell_does_no_harm() -> None:
+    cells = '<row r="1"><c r="A1" t="s"><v>0</v></c></row>' + "".join(
+        f'<row r="{number}"><c r="A{number}" t="s"><v>1</v></c></row>' for number in range(2, 5_001)
+    )
+    relation = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    parts = {
+        "xl/sharedStrings.xml": '<sst xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">'
+        f"<si><t>{'长' * 30_000}</t></si><si><t>短</t></si></sst>",
+        "xl/_rels/workbook.xml.rels": '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/'
+        f'relationships"><Relationship Id="rId1" Type="{relation}/worksheet" Target="worksheets/sheet1.xml"/>'
+        f'<Relationship Id="rId2" Type="{relation}/sharedStrings" Target="sharedStrings.xml"/></Relationships>',
+    }
+    (sheet,) = read_table(raw_book(sheet_xml(cells), extra=parts), "list.xlsx").sheets
+    assert sheet.rows[4_999] == ["短"]
+
+
+def test_one_long_text_shared_by_very_many_cells_of_an_xls_is_refused() -> None:
+    shared = old_book([["长" * 30_000] for _ in range(3_000)])
+    assert read_table(old_book([["长" * 30_000], ["短"]]), "a.xls").sheets[0].rows[1] == ["短"]
+    assert refusal(shared, "a.xls").code == "file_expands"
+
+
+def test_the_lengths_of_texts_that_run_over_a_record_are_read_right() -> None:
+    texts = [("长" if number % 3 else "x") * (number * 37 % 5_000) or "-" for number in range(200)]
+    stream = CompoundFile(old_book([[text] for text in texts])).stream("Workbook") or b""
+    at = stream.index(b"\xfc\0", 512)
+    while struct.unpack_from("<HHII", stream, at)[2:] != (200, len(set(texts))):
+        at = stream.index(b"\xfc\0", at + 1)
+    assert _text_sizes(_segments(stream, at)) == [len(text) * 3 for text in dict.fromkeys(texts)]
+
+
+@pytest.mark.parametrize("serial", [1e12, -1e12, 1e300, -1, 0])
+def test_a_date_that_no_calendar_has_is_no_crash(serial: float) -> None:
+    target = BytesIO()
+    workbook = xlsxwriter.Workbook(target)
+    workbook.add_worksheet().write_number(0, 0, serial, workbook.add_format({"num_format": "yyyy-mm-dd"}))
+    workbook.close()
+    try:
+        assert read_table(target.getvalue(), "a.xlsx").sheets[0].rows[0][0] is not None
+    except FileProblem as problem:
+        assert problem.code == "file_unreadable"

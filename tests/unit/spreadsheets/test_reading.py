@@ -56,8 +56,12 @@ def test_rare_characters_of_gb18030_are_read() -> None:
 @pytest.mark.parametrize(
     "content",
     [
-        pytest.param("企业名称,备注\n".encode() + "湘江示例,甲\n".encode("gb18030"), id="header in UTF-8, rows in GB18030"),
-        pytest.param("企业名称,备注\n".encode("gb18030") + "湘江示例,甲\n".encode(), id="header in GB18030, rows in UTF-8"),
+        pytest.param(
+            "企业名称,备注\n".encode() + "湘江示例,甲\n".encode("gb18030"), id="header in UTF-8, rows in GB18030"
+        ),
+        pytest.param(
+            "企业名称,备注\n".encode("gb18030") + "湘江示例,甲\n".encode(), id="header in GB18030, rows in UTF-8"
+        ),
         pytest.param("企业名称,备注\n湘江示例有限公司,甲\n洞庭示".encode()[:-1], id="UTF-8 cut inside a character"),
     ],
 )
@@ -107,6 +111,8 @@ def test_a_path_is_read_like_its_bytes(tmp_path: Path) -> None:
     assert read_table(path, path.name).sheets == read_table(path.read_bytes(), path.name).sheets
 
 
-@pytest.mark.parametrize(("index", "letters"), [(0, "A"), (25, "Z"), (26, "AA"), (701, "ZZ"), (702, "AAA"), (16383, "XFD")])
+@pytest.mark.parametrize(
+    ("index", "letters"), [(0, "A"), (25, "Z"), (26, "AA"), (701, "ZZ"), (702, "AAA"), (16383, "XFD")]
+)
 def test_columns_have_the_letters_of_excel(index: int, letters: str) -> None:
     assert (column_letter(index), column_index(letters)) == (letters, index)

@@ -1,4 +1,4 @@
-"""Tables of the registry service."""
+"""The base of the registry's tables."""
 
 import sqlalchemy as sa
 from sqlalchemy.orm import registry

@@ -1,4 +1,4 @@
-"""HTTP in for the audits service."""
+"""The one router of the audits service."""
 
 from shared.http import service_router
 

@@ -1,4 +1,4 @@
-"""HTTP in for the incentives service."""
+"""The router of the incentives service."""
 
 from shared.http import service_router
 

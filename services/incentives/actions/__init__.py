@@ -1,0 +1,1 @@
+"""What incentives does: keep what others told, decide, publish tier lists."""

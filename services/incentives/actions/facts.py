@@ -1,0 +1,43 @@
+"""Record what was told, and say what was true on a day as it was known at an instant."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from services.incentives.assembly import assemble
+from services.incentives.models import ENTERPRISE, Fact
+
+
+def record(tx: Session, fact: Fact) -> None:
+    """Add a fact beside those that are there; nothing is overwritten."""
+    tx.add(fact)
+    tx.flush()
+
+
+def known_facts(tx: Session, uscc: str, known_at: datetime) -> list[Fact]:
+    """Everything told of an enterprise by an instant, in the order of recording."""
+    return known_of(tx, [uscc], known_at)[uscc]
+
+
+def known_of(tx: Session, usccs: Sequence[str], known_at: datetime, codes: Sequence[str] = ()) -> dict[str, list[Fact]]:
+    """As `known_facts`, for many enterprises in one query, and of some codes where they are named."""
+    mine = select(Fact).where(col(Fact.uscc).in_(usccs), col(Fact.recorded_at) <= known_at)
+    if codes:
+        mine = mine.where(col(Fact.code).in_(codes))
+    found: dict[str, list[Fact]] = {uscc: [] for uscc in usccs}
+    for fact in tx.exec(mine.order_by(col(Fact.recorded_at), col(Fact.position))):
+        found[fact.uscc].append(fact)
+    return found
+
+
+def facts_at(tx: Session, uscc: str, as_of: date, known_at: datetime) -> dict[str, Any]:
+    """The facts of an evaluation as they were true on `as_of` and known at `known_at`, as the API takes them."""
+    return assemble(known_facts(tx, uscc, known_at), as_of, as_of.year)
+
+
+def told_before_registration(tx: Session, uscc: str) -> bool:
+    """Whether facts came before the enterprise itself, so that nothing was decided from them yet."""
+    other = select(Fact.position).where(Fact.uscc == uscc, Fact.code != ENTERPRISE).limit(1)
+    return tx.exec(other).first() is not None

@@ -1,0 +1,176 @@
+"""The facts of an evaluation out of what was told of an enterprise: pure, so that a decision can be made again."""
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import Any
+
+from services.incentives import rules
+from services.incentives.engine import FactProblem, facts_from_api
+from services.incentives.engine.dates import add_months
+from services.incentives.models import ACCEPTANCE, CREDIT, ENTERPRISE, ENTRY, OBLIGATION, ROUND, Fact
+
+BOOLS = {"true": True, "false": False, "是": True, "否": False}
+NO_EVENT = frozenset({"none", "absent", "无", "false"})
+
+
+def assemble(known: Sequence[Fact], day: date, price_year: int) -> dict[str, Any]:
+    """The body that `facts_from_api` reads; `known` in the order of recording. What nobody told is not in it."""
+    body: dict[str, Any] = {
+        "price_year": price_year,
+        "data_year": price_year + rules.sources()["data_year_offset"],
+        "audit": _audit(known, day),
+        "credit": _credit(known, day),
+    }
+    _add_registry_facts(body, known, day)
+    _add_enterprise(body, known, day)
+    return without_problems(body)
+
+
+def turns(known: Iterable[Fact]) -> list[date]:
+    """The days on which a fact begins to hold or no longer holds."""
+    days = [fact.valid_from for fact in known]
+    ended = (fact.valid_to for fact in known if fact.valid_to is not None and fact.valid_to < rules.LAST_DAY)
+    return days + [date.fromordinal(day.toordinal() + 1) for day in ended]
+
+
+def without_problems(body: dict[str, Any]) -> dict[str, Any]:
+    """The body without values that are not what the fact model says: they decide nothing, so they are unknown."""
+    found = facts_from_api(body)
+    for problem in found if isinstance(found, list) else []:
+        _drop(body, problem)
+    return body
+
+
+def _drop(body: dict[str, Any], problem: FactProblem) -> None:
+    first, *rest = problem.pointer.strip("/").split("/")
+    if rest and isinstance(body.get(first), dict):
+        body[first].pop(rest[0], None)
+    else:
+        body.pop(first, None)
+
+
+def value_on(known: Sequence[Fact], code: str, day: date) -> str | None:
+    """The text of a registry fact that holds on a day: the one recorded last."""
+    held = [fact for fact in known if fact.code == code and fact.holds_on(day)]
+    return str(held[-1].value["value"]) if held else None
+
+
+def _add_registry_facts(body: dict[str, Any], known: Sequence[Fact], day: date) -> None:
+    for code, source in rules.sources()["registry"].items():
+        if source["fact"] is None:
+            continue
+        if source["counts"] == "events":
+            found: Any = _events(known, code, day)
+        else:
+            text = None
+            if source["counts"].startswith("data_year"):
+                text = _of_year(known, code, body["data_year"])
+            if text is None and source["counts"] != "data_year":
+                text = value_on(known, code, day)
+            found = None if text is None else BOOLS.get(text, text)
+        if found is not None:
+            group, _, name = source["fact"].rpartition(".")
+            (body.setdefault(group, {}) if group else body)[name] = found
+
+
+def _of_year(known: Sequence[Fact], code: str, year: int) -> str | None:
+    first, last = date(year, 1, 1), date(year, 12, 31)
+    mine = [f for f in known if f.code == code and f.valid_from <= last and (f.valid_to is None or f.valid_to >= first)]
+    if not mine:
+        return None
+    return value_on(mine, code, max(min(f.valid_to or last, last) for f in mine))
+
+
+def _events(known: Sequence[Fact], code: str, day: date) -> list[Any] | None:
+    by_day = {fact.valid_from: fact for fact in known if fact.code == code and fact.valid_from <= day}
+    if not by_day:
+        return None
+    return [event for fact in by_day.values() for event in _told(str(fact.value["value"]), fact.valid_from)]
+
+
+def _told(text: str, day: date) -> list[dict[str, Any]]:
+    if text.lower() in NO_EVENT:
+        return []
+    if text[:1] in "[{":
+        try:
+            given = json.loads(text)
+        except ValueError:
+            given = {}
+        items = given if isinstance(given, list) else [given]
+        return [{"occurred_on": day.isoformat(), **item} for item in items if isinstance(item, dict)]
+    return [{"severity": text, "occurred_on": day.isoformat()}]
+
+
+def _add_enterprise(body: dict[str, Any], known: Sequence[Fact], day: date) -> None:
+    told = [fact.value for fact in known if fact.code == ENTERPRISE]
+    if not told:
+        return
+    newest = max(told, key=lambda value: value["version"])
+    if newest["industry"]:
+        body["industry"] = newest["industry"]
+    ended = newest["deregistered_on"]
+    if newest["status"] == "deregistered" and (ended is None or ended <= day.isoformat()):
+        body.setdefault("vetoes", {})["GF_V1"] = "present"
+
+
+def _credit(known: Sequence[Fact], day: date) -> dict[str, Any]:
+    """The grade that holds: of the latest evaluation year, the province's before the city's; the last correction."""
+    held = {
+        (f.value["evaluation_year"], f.value["level"] == "province"): f.value["norm"]
+        for f in known
+        if f.code == CREDIT and f.valid_from <= day
+    }
+    return {"norm": held[max(held)]} if held else {}
+
+
+def _audit(known: Sequence[Fact], day: date) -> dict[str, Any]:
+    """Type, stage and result of the latest round that was not cancelled; no round at all is known: `none`."""
+    told = [f for f in known if f.code in (ROUND, ENTRY, ACCEPTANCE, OBLIGATION) and f.valid_from <= day]
+    rounds = _rounds(told)
+    found: dict[str, Any] = {"type": "none", "stage": "none", "overdue": False}
+    if rounds:
+        found = _round(next(reversed(rounds.values())))
+        found["overdue"] = any(_overdue(facts) for facts in rounds.values())
+    since = add_months(day, -rules.sources()["fraud_lookback_months"])
+    accepted = [f for facts in rounds.values() for f in facts if f.code == ACCEPTANCE]
+    if any(f.value["fraud"] and f.valid_from >= since for f in accepted):
+        found["fraud"] = True
+    return found
+
+
+def _rounds(told: Sequence[Fact]) -> dict[str, list[Fact]]:
+    """What was told of each round, in the order of their beginning; cancelled ones are left out."""
+    rounds: dict[str, list[Fact]] = {}
+    for fact in told:
+        rounds.setdefault(fact.value["round"], []).append(fact)
+    return {round_: facts for round_, facts in rounds.items() if _stages(facts)[-1:] != ["cancelled"]}
+
+
+def _stages(facts: Sequence[Fact]) -> list[str]:
+    """The stages of a round: a list entry only opens one, its withdrawal ends it."""
+    entries = [f.value["stage"] for f in facts if f.code == ENTRY]
+    if entries and entries[-1] == "cancelled":
+        return ["cancelled"]
+    return entries[:1] + [f.value["stage"] for f in facts if f.code in (ROUND, ACCEPTANCE)]
+
+
+def _round(facts: Sequence[Fact]) -> dict[str, Any]:
+    stages = _stages(facts)
+    found: dict[str, Any] = {"stage": stages[-1]} if stages else {}
+    tracks = [f.value["track"] for f in facts if f.value.get("track")]
+    if tracks:
+        found["type"] = tracks[-1]
+    results = [f for f in facts if f.code == ACCEPTANCE]
+    if results and results[-1].value["stage"] == "accepted":
+        found["accepted_on"] = results[-1].valid_from.isoformat()
+        if results[-1].value["level"]:
+            found["level"] = results[-1].value["level"]
+    return found
+
+
+def _overdue(facts: Sequence[Fact]) -> bool:
+    """Whether a duty of a mandatory round is overdue."""
+    tracks = [f.value["track"] for f in facts if f.value.get("track")]
+    states = {f.value["duty"]: f.value["state"] for f in facts if f.code == OBLIGATION}
+    return "voluntary" not in tracks and "overdue" in states.values()

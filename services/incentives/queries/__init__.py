@@ -1,0 +1,1 @@
+"""What incentives answers: decisions, explanations, replays, tier lists."""

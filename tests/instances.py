@@ -1,0 +1,92 @@
+"""Instances of the product as processes: what a stranger starts, embedded or on Kafka."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from infra.client import Callers
+from tests.broker import free_port
+
+ROOT = Path(__file__).parent.parent
+
+
+@dataclass
+class Instance:
+    """A `make run` in a folder: its settings, its process, its log."""
+
+    folder: Path
+    settings: dict[str, str] = field(default_factory=dict)
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def base(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+    @property
+    def callers(self) -> Callers:
+        return Callers(self.home / "credentials.json")
+
+    def start(self, **more: str) -> "Instance":
+        """Start and wait until /readyz says 200; the log is in the folder."""
+        self.launch(**more)
+        self.wait_ready()
+        return self
+
+    def launch(self, **more: str) -> None:
+        environment = {k: v for k, v in os.environ.items() if not k.endswith("_URL") and not k.startswith("CLEANPROD_")}
+        environment |= {
+            "CLEANPROD_HOME": str(self.home),
+            "CLEANPROD_PORT": str(self.port),
+            "CLEANPROD_SAMPLE": "none",
+            "CLEANPROD_WEBHOOK_ALLOW": "127.0.0.0/8",
+            "CLEANPROD_RETRY_SECONDS": "0.2,0.4,0.8",
+            "PYTHONPATH": str(ROOT),
+        }
+        environment |= self.settings | more
+        log = (self.folder / "log").open("ab")
+        self.process = subprocess.Popen([sys.executable, "-m", "infra.embedded"], env=environment, stdout=log, stderr=log, cwd=ROOT)
+
+    def wait_ready(self, seconds: float = 60) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            assert self.process is not None and self.process.poll() is None, self.log()
+            try:
+                if httpx.get(f"{self.base}/readyz", timeout=5, trust_env=False).status_code == 200:
+                    return
+            except httpx.HTTPError:
+                pass
+            time.sleep(0.05)  # a process outside of ours: there is nothing else to wait on
+        raise TimeoutError(self.log())
+
+    def log(self) -> str:
+        return (self.folder / "log").read_text(errors="replace")[-6000:]
+
+    def kill(self) -> None:
+        """As a power cut would: no handler runs."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def wait_end(self, seconds: float = 60) -> int:
+        assert self.process is not None
+        return self.process.wait(seconds)
+
+    def stop(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
