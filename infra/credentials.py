@@ -5,6 +5,8 @@ import os
 
 from infra.home import Home
 from infra.system import System
+from services.registry.actions.clients import NewClient, provide_client
+from services.registry.actions.secrets import pepper_of
 from shared.codes import make_uscc
 
 CLIENTS: dict[str, dict[str, str]] = {
@@ -36,20 +38,16 @@ def provide(home: Home, system: System) -> None:
     """Make the clients on first start; their secrets are written once, readable by the owner alone."""
     if home.credentials.exists():
         return
-    from services.registry.actions.clients import provide_client
-
+    pepper = pepper_of(system.settings)
     made: dict[str, dict[str, str]] = {}
     with system.contexts["registry"].db.begin() as tx:
         for key, given in CLIENTS.items():
-            client = dict(given)
-            if key in SERIALS:
-                client["uscc"] = uscc_of(key)
-            made[key] = client | _made(provide_client, tx, system, client)
+            place = {name: given[name] for name in ("jurisdiction",) if name in given}
+            place |= {"uscc": uscc_of(key)} if key in SERIALS else {}
+            new = NewClient(given["role"], given["name"], **place)
+            client_id, secret = provide_client(tx, pepper, new, made_by="start")
+            made[key] = {"client_id": client_id, "client_secret": secret, "role": new.role, "name": new.name, **place}
     _write(home, made, system.settings.issuer)
-
-
-def _made(provide_client: object, tx: object, system: System, client: dict[str, str]) -> dict[str, str]:
-    raise RuntimeError("replaced when the registry's clients are in place")
 
 
 def _write(home: Home, clients: dict[str, dict[str, str]], issuer: str) -> None:

@@ -188,7 +188,7 @@ class Demo:
 
     def _webhook(self, secret: str) -> None:
         received: Received = until(lambda: self.receiver.received[:1], 20, "the webhook")[0]
-        verify([secret], received.headers, received.body, int(received.headers["webhook-timestamp"]))
+        verify([secret], received.headers, received.body, now=int(time.time()))
         show("收到签名回调 / signed webhook received", received.json)
         kept = {k: v for k, v in received.headers.items() if k.startswith("webhook-")}
         show("签名已验证 / signature verified", kept)

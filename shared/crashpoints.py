@@ -2,6 +2,7 @@
 
 import os
 import signal
+from pathlib import Path
 
 CRASH_POINTS = {
     "action.before_commit": "an HTTP write did its work, the transaction is still open",
@@ -21,11 +22,21 @@ CRASH_POINTS = {
     "publish.in_progress": "a list is half published, its transaction is still open",
 }
 
-_wanted = os.environ.get("CLEANPROD_CRASH_AT", "")
+_armed = os.environ.get("CLEANPROD_CRASH_FILE", "")
 
 
 def crash_point(name: str) -> None:
-    """End the process here if this point was asked for; otherwise cost one comparison."""
-    if _wanted and _wanted == name:
+    """End the process here if the test's file names this point, once; without such a file, one comparison."""
+    if _armed:
         assert name in CRASH_POINTS, name
-        os.kill(os.getpid(), signal.SIGKILL)
+        _crash_if_named(Path(_armed), name)
+
+
+def _crash_if_named(file: Path, name: str) -> None:
+    try:
+        if file.read_text() != name:
+            return
+        file.unlink()
+    except FileNotFoundError:
+        return
+    os.kill(os.getpid(), signal.SIGKILL)

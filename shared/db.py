@@ -40,7 +40,7 @@ class Database:
             max_overflow=30,
             pool_timeout=10,
             pool_pre_ping=True,
-            connect_args={"prepare_threshold": 5},
+            connect_args={"prepare_threshold": 5, "connect_timeout": 10},
         )
 
     def session(self) -> Session:
@@ -71,7 +71,11 @@ class Wakeup:
 
     def __init__(self, db: Database, channel: str) -> None:
         self._connection = db.connection()
-        self._connection.execute(f'LISTEN "{channel}"')
+        try:
+            self.add(channel)
+        except BaseException:
+            self.close()
+            raise
 
     def add(self, channel: str) -> None:
         self._connection.execute(f'LISTEN "{channel}"')
@@ -91,7 +95,32 @@ class Wakeup:
 
 def notify(tx: Session, channel: str) -> None:
     """Wake the listeners of a channel when this transaction commits; once however often it is called."""
-    told: set[str] = tx.info.setdefault("notified", set())
+    # Per savepoint: what a savepoint that was rolled back has told is untold with it.
+    place = tx.get_nested_transaction() or tx.get_transaction() or tx.begin()
+    told_in, told = tx.info.get("notified", (None, frozenset()))
+    if told_in is not place:
+        told = frozenset()
     if channel not in told:
-        told.add(channel)
+        tx.info["notified"] = (place, told | {channel})
         tx.execute(sa.text("SELECT pg_notify(:channel, '')"), {"channel": channel})
+
+
+AGAIN = frozenset({"40001", "40P01", "55P03"})
+
+
+def crowded(error: BaseException) -> bool:
+    """Whether the database asks to try again: a deadlock, a serialization failure, a lock not to be had in time."""
+    return _sqlstate(error) in AGAIN
+
+
+def unwell(error: BaseException) -> bool:
+    """Whether the database itself is away or unwell, rather than this statement wrong (as a too large row is)."""
+    if isinstance(error, sa.exc.TimeoutError):
+        return True
+    cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+    return isinstance(cause, psycopg.OperationalError) and not _sqlstate(error).startswith("54")
+
+
+def _sqlstate(error: BaseException) -> str:
+    cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+    return (cause.sqlstate or "") if isinstance(cause, psycopg.Error) else ""

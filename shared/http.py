@@ -3,8 +3,11 @@
 import hashlib
 import json
 from collections.abc import Callable, Coroutine, Sequence
+from inspect import iscoroutinefunction
 from typing import Annotated, Any
 
+from anyio import CancelScope, CapacityLimiter
+from anyio.lowlevel import RunVar
 from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.exceptions import RequestValidationError
@@ -19,6 +22,19 @@ from shared.crashpoints import crash_point
 from shared.idempotency import Claim, claim, fingerprint, remember
 from shared.problems import BadRequest, Forbidden, PreconditionFailed, PreconditionRequired, Text, Unprocessable
 from shared.service import Context
+
+# A request waits for a row lock on a thread. More of them than threads, and the one that holds the lock would find
+# no thread to commit on: fewer requests are at work than there are threads (40) and connections, the rest wait.
+AT_WORK = 32
+_at_work: RunVar[CapacityLimiter] = RunVar("at_work")
+
+
+def _places() -> CapacityLimiter:
+    try:
+        return _at_work.get()
+    except LookupError:
+        _at_work.set(CapacityLimiter(AT_WORK))
+        return _at_work.get()
 
 
 class Body(BaseModel):
@@ -44,12 +60,13 @@ class Unit:
             crash_point("action.before_commit")
             self._session.commit()
             self._session.close()
+            self._session = None
             crash_point("action.after_commit")
 
     def rollback(self) -> None:
         if self._session is not None:
-            self._session.rollback()
-            self._session.close()
+            session, self._session = self._session, None
+            session.close()  # rolls back what is open
 
 
 def context_of(request: Request) -> Context:
@@ -76,19 +93,23 @@ class ServiceRoute(APIRoute):
             try:
                 given = await _claimed(request, unit)
                 if given.answer is not None:
-                    await run_in_threadpool(unit.rollback)
                     return given.answer
                 response = await handle(request)
-                if response.status_code >= 400:
-                    await run_in_threadpool(unit.rollback)
-                    return response
-                await run_in_threadpool(_finish, unit, given, response)
+                if response.status_code < 400:
+                    await run_in_threadpool(_finish, unit, given, response)
                 return response
-            except BaseException:
-                await run_in_threadpool(unit.rollback)
-                raise
+            finally:
+                with CancelScope(shield=True):  # a cancelled request gives its connection back too
+                    await run_in_threadpool(unit.rollback)
 
-        return in_one_transaction
+        async def in_its_place(request: Request) -> Response:
+            if request.method not in ("GET", "HEAD"):
+                await request.body()  # a slow caller holds no place
+            async with _places():
+                return await in_one_transaction(request)
+
+        # What is async waits on the event loop (a long poll), not on a thread.
+        return in_one_transaction if iscoroutinefunction(self.endpoint) else in_its_place
 
 
 def _finish(unit: Unit, given: Claim, response: Response) -> None:
@@ -102,6 +123,8 @@ async def _claimed(request: Request, unit: Unit) -> Claim:
     caller = getattr(request.state, "caller", None)
     if request.method != "POST" or not key or caller is None:
         return Claim()
+    if len(key) > 200:
+        raise BadRequest("idempotency_key_invalid", Text("Idempotency-Key 过长。", "The Idempotency-Key is too long."))
     mark = fingerprint(request, await request.body())
     return await run_in_threadpool(claim, unit.session(), unit.context.sealer, caller.client_id, key, mark)
 
@@ -145,8 +168,6 @@ def _creates(request: Request, idempotency_key: Annotated[str | None, Header()] 
             "idempotency_key_required",
             Text("创建类请求必须携带 Idempotency-Key。", "A creating POST must carry an Idempotency-Key."),
         )
-    if len(idempotency_key) > 200:
-        raise BadRequest("idempotency_key_invalid", Text("Idempotency-Key 过长。", "The Idempotency-Key is too long."))
 
 
 creates: DependsParam = Depends(_creates)
@@ -203,7 +224,8 @@ def json_answer(
     """A JSON answer with a strong ETag; 304 where the reader already has it."""
     content = json.dumps(document, ensure_ascii=False, separators=(",", ":"), default=str).encode()
     tags = {"ETag": content_tag(content), "Cache-Control": "private, no-cache"} | (headers or {})
-    if status == 200 and tags["ETag"].strip('"') in _tags(request.headers.get("if-none-match", "")):
+    known = _tags(request.headers.get("if-none-match", ""))
+    if status == 200 and (tags["ETag"].strip('"') in known or "*" in known):
         return Response(status_code=304, headers=tags)
     return Response(content, status, tags, "application/json")
 

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -9,11 +10,11 @@ from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlmodel import Field, Session, col, select
 
 from shared.clock import Clock, utc_now
-from shared.db import Database, Json, Utc, Wakeup, notify
+from shared.db import Database, Json, Utc, Wakeup, crowded, notify, unwell
 from shared.messaging.tables import Table
 from shared.problems import Problem, Text
 from shared.tracing import caused_by, correlation_id, traceparent
@@ -21,6 +22,8 @@ from shared.tracing import caused_by, correlation_id, traceparent
 log = structlog.get_logger("jobs")
 
 LEASE_SECONDS = 60
+MAX_ATTEMPTS = 5
+DEFECT = Text("系统内部错误，未写入任何内容。", "Something went wrong on our side; nothing was written.")
 
 
 class Job(Table, table=True):
@@ -100,13 +103,10 @@ def enqueue(tx: Session, job: Job) -> Job:
 
 def run_jobs(kinds: tuple[JobKind, ...], db: Database, clock: Clock, stop: threading.Event) -> None:
     """Do queued jobs one after another until stopped; a job whose worker died is done again after its lease."""
-    wakeup = Wakeup(db, "jobs")
-    try:
+    with closing(Wakeup(db, "jobs")) as wakeup:
         while not stop.is_set():
             if not run_one(kinds, db, clock):
                 wakeup.wait(5.0, stop)
-    finally:
-        wakeup.close()
 
 
 def run_one(kinds: tuple[JobKind, ...], db: Database, clock: Clock) -> bool:
@@ -114,13 +114,19 @@ def run_one(kinds: tuple[JobKind, ...], db: Database, clock: Clock) -> bool:
     job = _claim(db)
     if job is None:
         return False
-    kind = next(k for k in kinds if k.kind == job.kind)
+    kind = next((k for k in kinds if k.kind == job.kind), None)
+    if kind is None or job.attempt > MAX_ATTEMPTS:
+        log.error("job.given_up", kind=job.kind, job=str(job.id), attempt=job.attempt)
+        _fail(db, job, JobFailed("internal_error", DEFECT))
+        return True
     keeping = threading.Event()
-    keeper = threading.Thread(target=_keep_lease, args=(db, job.id, keeping), daemon=True)
+    keeper = threading.Thread(target=_keep_lease, args=(db, job, keeping), daemon=True)
     keeper.start()
     try:
         with caused_by(job.correlation, job.trace, None):
             _do(kind, job, db, clock)
+    except LostLease:
+        log.warning("job.lease_lost", kind=job.kind, job=str(job.id))
     finally:
         keeping.set()
         keeper.join()
@@ -134,7 +140,7 @@ def _claim(db: Database) -> Job | None:
         oldest = select(Job).where(waiting).order_by(col(Job.made_at)).limit(1).with_for_update(skip_locked=True)
         job = tx.exec(oldest).first()
         if job is not None:
-            tx.execute(_update(job.id, state="running", lease_until=_lease(), rows_done=0, attempt=job.attempt + 1))
+            tx.execute(_update(job, state="running", lease_until=_lease(), rows_done=0, attempt=job.attempt + 1))
             tx.refresh(job)
             tx.expunge(job)
         return job
@@ -143,50 +149,60 @@ def _claim(db: Database) -> Job | None:
 def _do(kind: JobKind, job: Job, db: Database, clock: Clock) -> None:
     def tell(done: int, total: int) -> None:
         with db.begin() as tx:
-            tx.execute(_update(job.id, rows_done=done, rows_total=total))
+            tx.execute(_update(job, rows_done=done, rows_total=total))
 
     try:
         with db.begin() as tx:
             result = kind.run(Work(job, tx, clock.today(), tell))
-            ended = _update(job.id, state="succeeded", result=result, rows_done=Job.rows_total, content=None)
-            mine = ended.where(col(Job.attempt) == job.attempt).returning(col(Job.id))
-            if tx.execute(mine).first() is None:
+            ended = _update(job, state="succeeded", result=result, rows_done=Job.rows_total, content=None)
+            if tx.execute(ended.returning(col(Job.id))).first() is None:
                 raise LostLease(str(job.id))
     except JobFailed as failure:
         _fail(db, job, failure)
-    except (OperationalError, LostLease):
+    except LostLease:
         raise
     except Problem as problem:
         _fail(db, job, JobFailed(problem.code, problem.text))
-    except Exception:
+    except Exception as error:
+        if unwell(error):
+            return _again(db, job, error)
         log.exception("job.failed", kind=job.kind, job=str(job.id))
-        _fail(
-            db,
-            job,
-            JobFailed(
-                "internal_error",
-                Text("系统内部错误，未写入任何内容。", "Something went wrong on our side; nothing was written."),
-            ),
-        )
+        _fail(db, job, JobFailed("internal_error", DEFECT))
+    return None
+
+
+def _again(db: Database, job: Job, error: Exception) -> None:
+    """A deadlock puts the job back; where the database is away, the lease runs out and the job is done again."""
+    if not (isinstance(error, DBAPIError) and crowded(error)):
+        raise error
+    with db.begin() as tx:
+        tx.execute(_update(job, state="queued"))
 
 
 def _fail(db: Database, job: Job, failure: JobFailed) -> None:
     error = {"code": failure.code, "message": failure.text.both()} | failure.extra
     with db.begin() as tx:
+        failed = _update(job, state="failed", error=error, result=failure.result, content=None)
+        if tx.execute(failed.returning(col(Job.id))).first() is None:
+            raise LostLease(str(job.id))
         if failure.keep is not None:
             failure.keep(tx)
-        tx.execute(_update(job.id, state="failed", error=error, result=failure.result, content=None))
 
 
-def _keep_lease(db: Database, job_id: UUID, stop: threading.Event) -> None:
+def _keep_lease(db: Database, job: Job, stop: threading.Event) -> None:
     while not stop.wait(LEASE_SECONDS / 3):
-        with db.begin() as tx:
-            tx.execute(_update(job_id, lease_until=_lease()))
+        try:
+            with db.begin() as tx:
+                tx.execute(_update(job, lease_until=_lease()))
+        except SQLAlchemyError as error:
+            log.warning("job.lease_not_kept", job=str(job.id), error=repr(error)[:500])
 
 
 def _lease() -> Any:
     return sa.func.now() + sa.text(f"interval '{LEASE_SECONDS} seconds'")
 
 
-def _update(job_id: UUID, **values: Any) -> sa.Update:
-    return sa.update(Job).where(col(Job.id) == job_id).values(**values)
+def _update(job: Job, **values: Any) -> sa.Update:
+    """An update by the attempt that holds the job, and by nobody who held it before."""
+    mine = (col(Job.id) == job.id) & (col(Job.attempt) == job.attempt) & col(Job.state).in_(("queued", "running"))
+    return sa.update(Job).where(mine).values(**values)

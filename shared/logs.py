@@ -11,7 +11,8 @@ import structlog
 from shared.tracing import correlation_id
 
 _SECRET = re.compile(
-    r"(whsec_[A-Za-z0-9+/=]+|whsk_[A-Za-z0-9+/=]+|eyJ[\w-]+\.[\w-]+\.[\w-]+|cps_[\w-]{20,}|(?i:bearer|basic)\s+[\w.~+/=-]{12,})"
+    r"(whsec_[A-Za-z0-9+/=]+|whsk_[A-Za-z0-9+/=]+|eyJ[\w-]+\.[\w-]+\.[\w-]+|cps_[\w-]{20,}"
+    r"|(?i:bearer|basic)\s+[\w.~+/=-]{8,}|(?<=://)[^/\s:@\"]*:[^/\s@\"]+(?=@))"
 )
 
 
@@ -26,14 +27,15 @@ def setup(level: str = "INFO") -> None:
         redact,
     ]
     structlog.configure(
-        processors=[*shared, structlog.processors.JSONRenderer(ensure_ascii=False)],
+        processors=[*shared, structlog.processors.JSONRenderer(ensure_ascii=False), _scrub],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
-    renderer = structlog.processors.JSONRenderer(ensure_ascii=False)
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(renderer, foreign_pre_chain=shared))
+    strip = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+    last: list[Any] = [strip, structlog.processors.JSONRenderer(ensure_ascii=False), _scrub]
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=last, foreign_pre_chain=shared))
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
 
 
@@ -49,3 +51,8 @@ def redact(_: Any, __: str, fields: MutableMapping[str, Any]) -> MutableMapping[
         if isinstance(value, str):
             fields[name] = _SECRET.sub("[redacted]", value)
     return fields
+
+
+def _scrub(_: Any, __: str, line: Any) -> str:
+    """The same for the finished line: lists, headers and exceptions hold text too."""
+    return _SECRET.sub("[redacted]", str(line))

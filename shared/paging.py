@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, TypeVar
+from urllib.parse import quote, urlencode
 
 from fastapi import Query, Request, Response
 
@@ -19,7 +20,8 @@ After = Annotated[str | None, Query(max_length=2000)]
 
 def cursor(key: Sequence[Any], filters: str) -> str:
     """The place after a row with this sort key, bound to the filters it was made with."""
-    raw = json.dumps([_mark(filters), *map(str, key)], ensure_ascii=False, separators=(",", ":"))
+    parts = [str(part) for part in key]
+    raw = json.dumps([_mark(filters, parts), *parts], ensure_ascii=False, separators=(",", ":"))
     return base64.urlsafe_b64encode(raw.encode()).decode().rstrip("=")
 
 
@@ -29,12 +31,13 @@ def position(after: str | None, filters: str, parts: int) -> list[str] | None:
         return None
     try:
         values = json.loads(base64.urlsafe_b64decode(after + "=" * (-len(after) % 4)))
-    except ValueError:
+    except (ValueError, RecursionError):
         values = None
-    if not isinstance(values, list) or len(values) != parts + 1 or values[0] != _mark(filters):
+    good = isinstance(values, list) and len(values) == parts + 1 and all(isinstance(v, str) for v in values)
+    if not good or values[0] != _mark(filters, values[1:]):
         text = Text("翻页游标无效。", "The page cursor is not valid.")
         raise Unprocessable("cursor_invalid", text, faults=[Fault("/query/after", "cursor_invalid", text)])
-    return [str(value) for value in values[1:]]
+    return list(values[1:])
 
 
 def page(
@@ -50,14 +53,17 @@ def page(
     following = cursor(key(shown[-1]), filters_of(request)) if more else None
     if following:
         url = request.url.include_query_params(after=following)
-        response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
+        response.headers["Link"] = f'<{quote(request.url.path)}?{url.query}>; rel="next"'
     return {"items": [out(row) for row in shown], "next": following}
 
 
 def filters_of(request: Request) -> str:
-    """The query without what only moves through it."""
-    return "&".join(sorted(f"{k}={v}" for k, v in request.query_params.multi_items() if k not in ("after", "limit")))
+    """The path and its query, without what only moves through it."""
+    chosen = sorted((k, v) for k, v in request.query_params.multi_items() if k not in ("after", "limit"))
+    return f"{request.url.path}?{urlencode(chosen, errors='replace')}"
 
 
-def _mark(filters: str) -> str:
-    return hashlib.sha256(filters.encode()).hexdigest()[:10]
+def _mark(filters: str, parts: Sequence[str]) -> str:
+    """Not a secret: it tells a cursor that was cut, altered or taken from elsewhere."""
+    content = json.dumps([filters, *parts]).encode()
+    return hashlib.sha256(content).hexdigest()[:16]

@@ -140,8 +140,8 @@ class Unavailable(Problem):
 def language_of(accept: str) -> str:
     """`en` where the reader prefers English, else `zh`."""
     best, language = 0.0, "zh"
-    for part in accept.lower().split(","):
-        tag, _, quality = part.strip().partition(";q=")
+    for part in accept.lower().replace(" ", "").split(","):
+        tag, _, quality = part.partition(";q=")
         try:
             weight = float(quality) if quality else 1.0
         except ValueError:

@@ -15,12 +15,13 @@ import sqlalchemy as sa
 import structlog
 import uvicorn
 
-from shared import logs, metrics
-from shared.app import Edge, Health, create_app
+from shared import logs, metrics, status
+from shared.app import Edge, create_app
 from shared.auth import TokenVerifier
 from shared.clock import Clock
 from shared.db import Database
 from shared.events import load_catalogue
+from shared.health import Health
 from shared.jobs import run_jobs
 from shared.messaging.inbox import Settler, redrive
 from shared.messaging.kafka import KafkaBus
@@ -175,6 +176,7 @@ def work(service: Service, settings: Settings) -> None:
     for received in (signal.SIGTERM, signal.SIGINT):
         signal.signal(received, lambda *_: stop.set())
     context, bus = context_for(service, settings), bus_for(settings)
+    status.expose(service.name, context)
     if isinstance(bus, KafkaBus):
         _prepared(bus, stop)
     log.info("worker.started", service=service.name, pid=os.getpid())

@@ -22,6 +22,7 @@ class Settings(BaseSettings):
     log_level: str = Field(default="INFO", validation_alias="CLEANPROD_LOG_LEVEL")
     host: str = Field(default="127.0.0.1", validation_alias="CLEANPROD_HOST")
     port: int = Field(default=8000, validation_alias="CLEANPROD_PORT")
+    status_port: int = Field(default=0, validation_alias="CLEANPROD_STATUS_PORT")
 
 
 class DatabaseUrls(BaseSettings):

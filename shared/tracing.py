@@ -11,19 +11,19 @@ correlation_id: ContextVar[str] = ContextVar("correlation_id", default="")
 traceparent: ContextVar[str] = ContextVar("traceparent", default="")
 causation_id: ContextVar[UUID | None] = ContextVar("causation_id", default=None)
 
-_REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
-_TRACEPARENT = re.compile(r"^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 def request_id_from(header: str) -> str:
     """The caller's request id where it is harmless, else a new one."""
-    return header if _REQUEST_ID.match(header) else uuid4().hex
+    return header if _REQUEST_ID.fullmatch(header) else uuid4().hex
 
 
 def traceparent_from(header: str) -> str:
     """A child of the caller's trace, or a new trace."""
-    found = _TRACEPARENT.match(header)
-    trace = found.group(1) if found and set(found.group(1)) != {"0"} else os.urandom(16).hex()
+    found = _TRACEPARENT.fullmatch(header)
+    trace = found.group(1) if found else os.urandom(16).hex()
     return f"00-{trace}-{os.urandom(8).hex()}-01"
 
 

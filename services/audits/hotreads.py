@@ -41,9 +41,7 @@ async def hot_answer(request: Request, context: Context, uscc: str) -> Response 
     if row is None or row[6]:
         return None
     version = StatusVersion(*row[:6])
-    content = document(
-        version, clocks, restricted=sees_restricted(me, version), consent_required=me.role == "bank"
-    )
+    content = document(version, clocks, restricted=sees_restricted(me, version), consent_required=me.role == "bank")
     return answer(request, content)
 
 

@@ -12,7 +12,13 @@ MEDIA_TYPE = "text/calendar; charset=utf-8"
 
 def calendar_of(deadlines: Iterable[Deadline], stamp: datetime) -> bytes:
     """One all-day event per duty that has a day; what is provisional is tentative, what fell away or is met is not shown."""
-    lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//cleanprod//audits//ZH", "CALSCALE:GREGORIAN", "METHOD:PUBLISH"]
+    lines = [
+        "BEGIN:VCALENDAR",
+        "VERSION:2.0",
+        "PRODID:-//cleanprod//audits//ZH",
+        "CALSCALE:GREGORIAN",
+        "METHOD:PUBLISH",
+    ]
     lines.append("X-WR-CALNAME:清洁生产审核期限")
     for deadline in deadlines:
         if deadline.obligation.due_on is not None and deadline.obligation.status in OPEN:

@@ -68,7 +68,7 @@ def _add_registry_facts(body: dict[str, Any], known: Sequence[Fact], day: date) 
                 text = _of_year(known, code, body["data_year"])
             if text is None and source["counts"] != "data_year":
                 text = value_on(known, code, day)
-            found = None if text is None else BOOLS.get(text, text)
+            found = None if text is None else BOOLS.get(text.lower(), text)
         if found is not None:
             group, _, name = source["fact"].rpartition(".")
             (body.setdefault(group, {}) if group else body)[name] = found

@@ -4,7 +4,7 @@ from datetime import date
 
 from sqlmodel import Session
 
-from services.incentives.actions.decisions import decide_due
+from services.incentives.actions.decisions import DUE_AT_ONCE, decide_due
 from services.incentives.handlers import handlers
 from services.incentives.models import metadata
 from services.incentives.routes import router
@@ -14,14 +14,14 @@ from shared.service import Service
 
 def decide_what_time_changes(tx: Session, today: date) -> None:
     """Decide again what ends or begins by today; more than fits into one transaction goes on as a job."""
-    if decide_due(tx, today):
+    if decide_due(tx, today) == DUE_AT_ONCE:
         enqueue(tx, Job(kind="decide_due", owner="incentives"))
 
 
 def go_on_deciding(work: Work) -> dict[str, int]:
     """The rest of the day's due decisions, a batch for each job."""
     decided = decide_due(work.tx, work.today)
-    if decided:
+    if decided == DUE_AT_ONCE:
         enqueue(work.tx, Job(kind="decide_due", owner="incentives"))
     return {"decided": decided}
 

@@ -1,5 +1,7 @@
 """The inbox: every handler has its effect once per event, and a poisoned subject is set aside without losing order."""
 
+import base64
+import random
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -8,12 +10,12 @@ from typing import TypeVar
 import sqlalchemy as sa
 import structlog
 from pydantic import ValidationError
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, col, select
 
 from shared import metrics
 from shared.crashpoints import crash_point
-from shared.db import Database
+from shared.db import Database, crowded, unwell
 from shared.events import CATALOGUE, Envelope, Event
 from shared.messaging.tables import DeadLetter
 from shared.tracing import caused_by
@@ -24,6 +26,7 @@ E = TypeVar("E", bound=Event)
 Step = Callable[[Envelope, Session], None]
 WAITS = (0.05, 0.5, 2.0)
 TOO_MANY_SET_ASIDE = 20
+CROWDED_TRIES = 10
 
 
 @dataclass
@@ -82,7 +85,9 @@ def deliver(envelopes: Sequence[Envelope], handlers: Handlers, db: Database) -> 
 def _first_time(tx: Session, pairs: Sequence[tuple[str, Envelope]]) -> set[tuple[str, str]]:
     """Claim (handler, event) pairs; a concurrent duplicate waits here until the first one has ended."""
     claim = sa.text(
-        "INSERT INTO inbox (handler, event_id) SELECT * FROM unnest(CAST(:handlers AS text[]), CAST(:events AS uuid[]))"
+        "INSERT INTO inbox (handler, event_id) SELECT handler, event_id"
+        " FROM unnest(CAST(:handlers AS text[]), CAST(:events AS uuid[])) AS given (handler, event_id)"
+        " ORDER BY event_id, handler"  # one order for all, so that two consumers do not deadlock
         " ON CONFLICT DO NOTHING RETURNING handler, event_id"
     )
     values = {"handlers": [name for name, _ in pairs], "events": [str(e.id) for _, e in pairs]}
@@ -97,7 +102,7 @@ class Settler:
     db: Database
     stop: threading.Event = field(default_factory=threading.Event)
     waits: tuple[float, ...] = WAITS
-    _in_a_row: int = 0
+    _in_a_row: set[str] = field(default_factory=set)
 
     def settle(self, records: Sequence[bytes]) -> None:
         """Settle a batch in one transaction; where that fails, one by one."""
@@ -105,49 +110,58 @@ class Settler:
         parked = self._parked({e.subject for e in envelopes})
         if not parked:
             try:
-                deliver(envelopes, self.handlers, self.db)
-                self._in_a_row = 0
-                return
-            except (OperationalError, SystemExit, KeyboardInterrupt):
-                raise
+                return self._deliver(envelopes)
             except Exception as error:
+                if unwell(error):
+                    raise
                 log.info("inbox.batch_failed", service=self.handlers.service, error=repr(error)[:500])
         for envelope in envelopes:
             self._settle_one(envelope)
+        return None
 
     def _settle_one(self, envelope: Envelope) -> None:
         if self._parked({envelope.subject}):
             return self._set_aside(envelope, "an earlier event of this subject is set aside")
         for wait in (*self.waits, None):
             try:
-                deliver([envelope], self.handlers, self.db)
-                self._in_a_row = 0
-                return None
-            except OperationalError:
-                raise  # our own database is unwell: stop, rather than set every event aside
+                return self._deliver([envelope])
             except Exception as error:
+                if unwell(error):
+                    raise  # our own database is unwell: stop, rather than set every event aside
                 log.exception("inbox.handler_failed", type=envelope.type, event_id=str(envelope.id))
                 if wait is None:
                     return self._set_aside(envelope, _reason(error))
-                self.stop.wait(wait)
+                if self.stop.wait(wait):
+                    raise  # stopping is no reason to give up on an event: it comes again
         return None
+
+    def _deliver(self, envelopes: Sequence[Envelope]) -> None:
+        """Deliver; where the database asks to try again (a deadlock), do so, up to a limit."""
+        for left in reversed(range(CROWDED_TRIES)):
+            try:
+                deliver(envelopes, self.handlers, self.db)
+                break
+            except DBAPIError as error:
+                if not crowded(error) or not left or self.stop.wait(random.uniform(0.0, 0.1)):  # noqa: S311
+                    raise
+        if any(self.handlers.steps(envelope) for envelope in envelopes):
+            self._in_a_row.clear()
 
     def _parked(self, subjects: set[str]) -> set[str]:
         if not subjects:
             return set()
         with self.db.read() as tx:
-            return set(tx.exec(select(DeadLetter.subject).where(col(DeadLetter.subject).in_(subjects))))
+            mine = col(DeadLetter.event_id).is_not(None) & col(DeadLetter.subject).in_(subjects)
+            return set(tx.exec(select(DeadLetter.subject).where(mine)))
 
     def _read(self, record: bytes) -> Envelope | None:
         try:
             return Envelope.model_validate_json(record)
         except ValidationError as error:
+            text = record.decode("utf-8", "replace").replace("\0", "\ufffd")[:65536]
+            content = {"raw": text, "base64": base64.b64encode(record).decode()}
             with self.db.begin() as tx:
-                tx.add(
-                    DeadLetter(
-                        subject="", content={"raw": record.decode("utf-8", "replace")[:65536]}, reason=_reason(error)
-                    )
-                )
+                tx.add(DeadLetter(subject="", content=content, reason=_reason(error)))
             metrics.DEAD_LETTERS.labels(self.handlers.service).inc()
             return None
 
@@ -167,13 +181,13 @@ class Settler:
         with self.db.begin() as tx:
             tx.execute(insert, values)
         metrics.DEAD_LETTERS.labels(self.handlers.service).inc()
-        self._in_a_row += 1
-        if self._in_a_row > TOO_MANY_SET_ASIDE:
-            raise TooManySetAside(f"{self._in_a_row} events in a row were set aside: that is a defect, not bad events")
+        self._in_a_row.add(envelope.subject)
+        if len(self._in_a_row) > TOO_MANY_SET_ASIDE:
+            raise TooManySetAside(f"{len(self._in_a_row)} subjects in a row were set aside: a defect, not bad events")
 
 
 class TooManySetAside(Exception):
-    """The consumer stops: so many failures in a row are a defect of this deployment."""
+    """The consumer stops: so many subjects that fail in a row are a defect of this deployment."""
 
 
 def redrive(subject: str, handlers: Handlers, db: Database) -> int:
@@ -181,8 +195,8 @@ def redrive(subject: str, handlers: Handlers, db: Database) -> int:
     done = 0
     while True:
         with db.read() as tx:
-            mine = select(DeadLetter).where(DeadLetter.subject == subject).order_by(col(DeadLetter.position))
-            letter = tx.exec(mine.limit(1)).first()
+            mine = col(DeadLetter.event_id).is_not(None) & (col(DeadLetter.subject) == subject)
+            letter = tx.exec(select(DeadLetter).where(mine).order_by(col(DeadLetter.position)).limit(1)).first()
         if letter is None:
             return done
         deliver([Envelope.model_validate(letter.content)], handlers, db)
@@ -193,4 +207,4 @@ def redrive(subject: str, handlers: Handlers, db: Database) -> int:
 
 def _reason(error: Exception) -> str:
     text = str(error.orig) if isinstance(error, DBAPIError) else repr(error)
-    return text[:2000]
+    return text.replace("\0", "\ufffd")[:2000]

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Protocol
 from uuid import uuid4
@@ -88,21 +89,17 @@ def prune(db: Database) -> None:
 
 def run_relay(service: str, db: Database, bus: Publisher, stop: threading.Event) -> None:
     """Relay until stopped, woken by NOTIFY; only the holder of the advisory lock relays, the others stand by."""
-    leader, wakeup = db.connection(), Wakeup(db, "outbox")
-    try:
+    with closing(db.connection()) as leader:
         while not stop.is_set():
             row = leader.execute("SELECT pg_try_advisory_lock(%s)", (RELAY_LOCK,)).fetchone()
             if row and row[0]:
                 break
             stop.wait(0.5)
-        while not stop.is_set():
-            published = _relay_once(service, db, bus, stop)
-            if not published:
+        with closing(Wakeup(db, "outbox")) as wakeup:
+            while not stop.is_set():
                 leader.execute("SELECT 1")  # a lost connection is a lost lock: fail, and be started again
-                wakeup.wait(5.0, stop)
-    finally:
-        wakeup.close()
-        leader.close()
+                if not _relay_once(service, db, bus, stop):
+                    wakeup.wait(5.0, stop)
 
 
 def _relay_once(service: str, db: Database, bus: Publisher, stop: threading.Event) -> int:

@@ -2,12 +2,13 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import closing
 
 import psycopg
 import sqlalchemy as sa
 
 from shared.crashpoints import crash_point
-from shared.db import Database, Wakeup, notify
+from shared.db import Database, Wakeup, notify, unwell
 from shared.events import Envelope
 from shared.messaging.outbox import BusUnavailable
 
@@ -68,26 +69,24 @@ class PostgresBus:
                 tx.execute(_APPEND, rows)
                 for topic in {e.topic for e in envelopes}:
                     notify(tx, f"log.{topic}")
-        except sa.exc.OperationalError as error:
-            raise BusUnavailable(str(error.orig)) from error
+        except sa.exc.SQLAlchemyError as error:
+            if not unwell(error):
+                raise
+            raise BusUnavailable(str(error)) from error
 
     def consume(
         self, group: str, topics: list[str], settle: Callable[[Sequence[bytes]], None], stop: threading.Event
     ) -> None:
         """Settle records strictly in order; an offset moves only after its own records. One consumer per group."""
-        leader = self._db.connection()
-        wakeups = self._listen(topics)
-        try:
+        with closing(self._db.connection()) as leader:
             while not stop.is_set() and not _locked(leader, group):
                 stop.wait(0.5)
             self._join(group, topics)
-            while not stop.is_set():
-                if not self.poll(group, topics, settle):
+            with closing(self._listen(topics)) as wakeups:
+                while not stop.is_set():
                     leader.execute("SELECT 1")  # a lost connection is a lost lock: fail, and be started again
-                    wakeups.wait(5.0, stop)
-        finally:
-            wakeups.close()
-            leader.close()
+                    if not self.poll(group, topics, settle):
+                        wakeups.wait(5.0, stop)
 
     def poll(self, group: str, topics: list[str], settle: Callable[[Sequence[bytes]], None]) -> int:
         """Settle one batch; returns how many records it had."""
@@ -102,7 +101,9 @@ class PostgresBus:
         with self._db.begin() as tx:
             for topic, position in sorted(heads.items()):
                 tx.execute(
-                    sa.text("UPDATE group_offset SET position = :p WHERE consumer = :c AND topic = :t"),
+                    sa.text(
+                        "UPDATE group_offset SET position = greatest(position, :p) WHERE consumer = :c AND topic = :t"
+                    ),
                     {"p": position, "c": group, "t": topic},
                 )
         crash_point("consumer.after_offset")

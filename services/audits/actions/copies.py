@@ -66,7 +66,7 @@ def keep_expert(tx: Session, event: ExpertRegistered) -> None:
 
 def keep_institution(tx: Session, event: InstitutionRegistered) -> None:
     """Keep a service institution as last told."""
-    values = {"name": event.name, "division": event.division}
+    values = {"id": event.institution, "name": event.name, "division": event.division}
     statement = insert(InstitutionCopy).values(uscc=event.uscc, **values)
     tx.execute(statement.on_conflict_do_update(index_elements=["uscc"], set_=values))
 
@@ -109,5 +109,3 @@ def active_consent(tx: Session, uscc: str, bank: str, today: date) -> ConsentCop
         col(ConsentCopy.scope).contains(["audit"]),
     )
     return tx.exec(mine.order_by(col(ConsentCopy.valid_to).desc(), col(ConsentCopy.id)).limit(1)).first()
-
-

@@ -53,7 +53,10 @@ def deadlines(
     )
     query = query.where(*_seen_by(me), *_asked_for(wanted, today))
     if after:
-        query = query.where(sa.tuple_(day, col(Obligation.id)) > sa.tuple_(sa.literal(date.fromisoformat(after[0])), sa.literal(UUID(after[1]))))
+        query = query.where(
+            sa.tuple_(day, col(Obligation.id))
+            > sa.tuple_(sa.literal(date.fromisoformat(after[0])), sa.literal(UUID(after[1])))
+        )
     for obligation, name, division in tx.exec(query.order_by(day, col(Obligation.id)).limit(limit)):
         yield Deadline(obligation, name, division)
 
@@ -112,7 +115,20 @@ def days_late(duty: Obligation, today: date) -> int:
     return max(0, ((duty.done_on or today) - duty.due_on).days)
 
 
-HEADERS = ("企业名称", "统一社会信用代码", "市州", "县市区", "事项", "期限", "名义期限", "暂定", "状态", "完成日期", "逾期天数", "法律依据")
+HEADERS = (
+    "企业名称",
+    "统一社会信用代码",
+    "市州",
+    "县市区",
+    "事项",
+    "期限",
+    "名义期限",
+    "暂定",
+    "状态",
+    "完成日期",
+    "逾期天数",
+    "法律依据",
+)
 _STATUS = {"pending": "未到期", "done": "按期完成", "done_late": "逾期完成", "overdue": "逾期", "waived": "免除"}
 
 

@@ -11,15 +11,14 @@ from sqlmodel import Session, col, select
 from services.audits import law
 from services.audits.actions.lists import entries_answered_by, get_list
 from services.audits.actions.obligations import in_order, waive_all
-from services.audits.actions.status import refresh_status
-from services.audits.models import AuditRound, ListEntry, Obligation, RoundState, RoundStep
+from services.audits.actions.steps import Step, lock_round
+from services.audits.models import ListEntry, Obligation, RoundState
 from shared.auth import Caller
 from shared.codes import division_name, industry_name
 from shared.messaging.outbox import emit
 from shared.problems import NotFound
 from shared.spreadsheets import Value
 
-WITHDRAWN_STEP = "withdraw"
 XLSX_OBLIGATIONS = ("FIRST_DISCLOSURE", "START", "REPORT", "ANNUAL_DISCLOSURE")
 
 
@@ -53,7 +52,7 @@ def withdraw_entry(tx: Session, me: Caller, entry: ListEntry, reason: str, today
     A round that another entry also rests on goes on; one that has ended cannot be cancelled: MoveNotAllowed.
     """
     listed = get_list(tx, entry.list_id)
-    round = tx.get(AuditRound, entry.round_id, with_for_update=True) if entry.round_id else None
+    round = lock_round(tx, entry.round_id) if entry.round_id else None
     tx.refresh(entry, with_for_update=True)
     event = entry.withdraw(listed, reason, today)
     assert round is not None, "a published entry has its round"
@@ -61,28 +60,16 @@ def withdraw_entry(tx: Session, me: Caller, entry: ListEntry, reason: str, today
     tx.flush()
     emit(tx, event)
     if not entries_answered_by(tx, round.id):
-        _cancel(tx, me, round, entry, today)
+        _cancel(Step(tx, me, round, "cancel", today), entry)
     return entry
 
 
-def _cancel(tx: Session, me: Caller, round: AuditRound, entry: ListEntry, today: date) -> None:
-    previous = str(round.state)
-    emit(tx, round.move("cancel", RoundState.CANCELLED, today))
-    waive_all(tx, round)
-    mine = sa.select(sa.func.coalesce(sa.func.max(RoundStep.number), 0)).where(col(RoundStep.round_id) == round.id)
-    step = RoundStep(
-        round_id=round.id,
-        number=tx.execute(mine).scalar_one() + 1,
-        move=WITHDRAWN_STEP,
-        from_state=previous,
-        to_state=round.state,
-        done_on=today,
-        actor=me.client_id,
-        role=me.role,
-        content={"entry": str(entry.id), "reason": entry.withdrawal_reason},
-    )
-    tx.add(step)
-    refresh_status(tx, round, today)
+def _cancel(step: Step, entry: ListEntry) -> None:
+    """M32: the round ends, its open duties fall away."""
+    step.round.resumes_to = step.round.suspended_on = None
+    step.enter(RoundState.CANCELLED, reason=entry.withdrawal_reason, entry=entry.id)
+    waive_all(step.tx, step.round)
+    step.settled()
 
 
 def entry_out(entry: ListEntry) -> dict[str, Any]:
@@ -106,7 +93,17 @@ def entry_out(entry: ListEntry) -> dict[str, Any]:
 
 def sheet_headers() -> list[str]:
     """The header row of the entries as a workbook."""
-    fixed = ["序号", "企业名称", "统一社会信用代码", "所在市州", "所在县市区", "行业", "纳入原因", "法律依据", "条目状态"]
+    fixed = [
+        "序号",
+        "企业名称",
+        "统一社会信用代码",
+        "所在市州",
+        "所在县市区",
+        "行业",
+        "纳入原因",
+        "法律依据",
+        "条目状态",
+    ]
     duties = [law.obligations()[code].name.zh for code in XLSX_OBLIGATIONS]
     return [*fixed, *(f"{duty}{what}" for duty in duties for what in ("期限", "状态"))]
 

@@ -12,6 +12,7 @@ from services.audits import law, rules
 from services.audits.actions.copies import know_listed
 from services.audits.actions.obligations import fulfil, open_planned
 from services.audits.actions.status import refresh_statuses
+from services.audits.actions.steps import Step, note
 from services.audits.models import (
     AuditRound,
     EntryState,
@@ -213,15 +214,14 @@ def _cited(publication: Publication, entry: ListEntry) -> dict[str, object]:
 
 
 def _note(tx: Session, publication: Publication, round: AuditRound, previous: str, content: dict[str, object]) -> None:
-    """A line in the round's history; a kept or relabelled round has lines before it."""
-    number = 1
+    """A line in the round's history: its first one, which needs no look at others, or one more."""
     if previous:
-        tx.flush()
-        mine = sa.select(sa.func.coalesce(sa.func.max(RoundStep.number), 0)).where(col(RoundStep.round_id) == round.id)
-        number = tx.execute(mine).scalar_one() + 1
-    step = RoundStep(
+        step = Step(tx, publication.me, round, LISTED_STEP, publication.on)
+        note(step, previous, publication.on, content)
+        return
+    line = RoundStep(
         round_id=round.id,
-        number=number,
+        number=1,
         move=LISTED_STEP,
         from_state=previous,
         to_state=round.state,
@@ -230,7 +230,7 @@ def _note(tx: Session, publication: Publication, round: AuditRound, previous: st
         role=publication.me.role,
         content=content,
     )
-    tx.add(step)
+    tx.add(line)
 
 
 def entries_answered_by(tx: Session, round_id: UUID) -> list[ListEntry]:

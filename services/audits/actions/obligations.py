@@ -20,9 +20,7 @@ ANNUAL_YEARS_AFTER_ACCEPTANCE = 3  # 企业环境信息依法披露管理办法:
 NOT_STATUTORY = ("ACCEPTANCE_APPLICATION", "RECTIFICATION")
 
 
-def open_obligation(
-    tx: Session, round: AuditRound, code: str, on: date, *, due_on: date | None = None
-) -> Obligation:
+def open_obligation(tx: Session, round: AuditRound, code: str, on: date, *, due_on: date | None = None) -> Obligation:
     """A duty of a round that an act of a day starts; `due_on` for one that is due as ordered."""
     plan = rules.plan_obligation(code, on) if due_on is None else rules.ordered_obligation(code, on, due_on)
     return open_planned(tx, round, plan, on)
@@ -175,4 +173,3 @@ def open_next_annuals(tx: Session, lapsed: Sequence[Obligation]) -> list[Obligat
             round = tx.get_one(AuditRound, obligation.round_id)
             opened += [made] if (made := open_next_annual(tx, round, obligation)) else []
     return opened
-

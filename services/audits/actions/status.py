@@ -120,7 +120,6 @@ def _decision_of(facts: AuditFacts, round_id: UUID) -> Acceptance | None:
     return next((a for a in reversed(facts.acceptances) if a.round_id == round_id), None)
 
 
-
 def _accepted(acceptance: Acceptance) -> dict[str, Any]:
     return {
         "level": acceptance.level,

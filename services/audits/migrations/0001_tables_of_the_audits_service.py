@@ -43,6 +43,9 @@ def upgrade() -> None:
     sa.Column('service_mode', sa.String(length=None), nullable=True),
     sa.Column('institution', sa.String(length=None), nullable=True),
     sa.Column('leader', sa.String(length=None), nullable=True),
+    sa.Column('disclosed_on', sa.Date(), nullable=True),
+    sa.Column('reported_on', sa.Date(), nullable=True),
+    sa.Column('suspended_on', sa.Date(), nullable=True),
     sa.Column('panel', postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
     sa.Column('latest_on', sa.Date(), nullable=True),
     sa.Column('level', sa.String(length=None), nullable=True),
@@ -52,6 +55,7 @@ def upgrade() -> None:
     sa.Column('opened_at', sa.DateTime(timezone=True), server_default=sa.text('now()'), nullable=False),
     sa.PrimaryKeyConstraint('id')
     )
+    op.create_index('audit_round_newest', 'audit_round', ['opened_at', 'id'], unique=False)
     op.create_index('audit_round_open', 'audit_round', ['uscc'], unique=True, postgresql_where=sa.text("state NOT IN ('accepted', 'cancelled')"))
     op.create_index(op.f('ix_audit_round_division'), 'audit_round', ['division'], unique=False)
     op.create_index(op.f('ix_audit_round_institution'), 'audit_round', ['institution'], unique=False)
@@ -101,10 +105,12 @@ def upgrade() -> None:
     )
     op.create_table('institution_copy',
     sa.Column('uscc', sa.String(length=None), nullable=False),
+    sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('name', sa.String(length=None), nullable=False),
     sa.Column('division', sa.String(length=None), nullable=False),
     sa.PrimaryKeyConstraint('uscc')
     )
+    op.create_index(op.f('ix_institution_copy_id'), 'institution_copy', ['id'], unique=False)
     op.create_table('mandatory_list',
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('kind', sa.String(length=None), nullable=False),
@@ -226,6 +232,14 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['round_id'], ['audit_round.id'], ),
     sa.PrimaryKeyConstraint('round_id', 'attempt', 'phase')
     )
+    op.create_table('round_file',
+    sa.Column('round_id', sa.Uuid(), nullable=False),
+    sa.Column('file_id', sa.Uuid(), nullable=False),
+    sa.ForeignKeyConstraint(['file_id'], ['audit_file.id'], ),
+    sa.ForeignKeyConstraint(['round_id'], ['audit_round.id'], ),
+    sa.PrimaryKeyConstraint('round_id', 'file_id')
+    )
+    op.create_index(op.f('ix_round_file_file_id'), 'round_file', ['file_id'], unique=False)
     op.create_table('round_step',
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('round_id', sa.Uuid(), nullable=False),
@@ -349,6 +363,8 @@ def downgrade() -> None:
     op.drop_table('dead_letter')
     op.drop_table('daily_run')
     op.drop_table('round_step')
+    op.drop_index(op.f('ix_round_file_file_id'), table_name='round_file')
+    op.drop_table('round_file')
     op.drop_table('phase_record')
     op.drop_index('obligation_open', table_name='obligation', postgresql_where=sa.text("status IN ('pending', 'overdue')"))
     op.drop_index('obligation_division', table_name='obligation')
@@ -366,6 +382,7 @@ def downgrade() -> None:
     op.drop_index(op.f('ix_acceptance_round_id'), table_name='acceptance')
     op.drop_table('acceptance')
     op.drop_table('mandatory_list')
+    op.drop_index(op.f('ix_institution_copy_id'), table_name='institution_copy')
     op.drop_table('institution_copy')
     op.drop_table('expert_copy')
     op.drop_table('enterprise_copy')
@@ -378,6 +395,7 @@ def downgrade() -> None:
     op.drop_index(op.f('ix_audit_round_institution'), table_name='audit_round')
     op.drop_index(op.f('ix_audit_round_division'), table_name='audit_round')
     op.drop_index('audit_round_open', table_name='audit_round', postgresql_where=sa.text("state NOT IN ('accepted', 'cancelled')"))
+    op.drop_index('audit_round_newest', table_name='audit_round')
     op.drop_table('audit_round')
     op.drop_index(op.f('ix_audit_file_owner_uscc'), table_name='audit_file')
     op.drop_table('audit_file')

@@ -1,7 +1,7 @@
 """Tables of the audits service, and the moves of a round."""
 
 from services.audits.models.copies import ConsentCopy, EnterpriseCopy, ExpertCopy, InstitutionCopy
-from services.audits.models.files import AuditFile
+from services.audits.models.files import AuditFile, RoundFile
 from services.audits.models.lists import EntryState, ListEntry, ListState, MandatoryList
 from services.audits.models.measures import Measure, MeasureStatus, ScreenResult
 from services.audits.models.obligations import Obligation, ObligationStatus
@@ -21,5 +21,5 @@ from services.audits.models.table import Table, metadata
 __all__ = [
     "MOVES", "Acceptance", "AuditFile", "AuditRound", "AuditStatus", "ConsentCopy", "EnterpriseCopy", "EntryState", "Evaluation",
     "ExpertCopy", "InstitutionCopy", "ListEntry", "ListState", "MandatoryList", "Measure", "MeasureStatus", "Obligation",
-    "ObligationStatus", "PhaseRecord", "RoundState", "RoundStep", "ScreenResult", "Table", "Track", "metadata",
+    "ObligationStatus", "PhaseRecord", "RoundFile", "RoundState", "RoundStep", "ScreenResult", "Table", "Track", "metadata",
 ]

@@ -41,6 +41,7 @@ class InstitutionCopy(Table, table=True):
 
     __tablename__ = "institution_copy"
     uscc: str = Field(primary_key=True)
+    id: UUID = Field(index=True)
     name: str
     division: str
 

@@ -1,4 +1,4 @@
-"""Files that a round rests on."""
+"""Files, and the rounds that rest on them."""
 
 from datetime import datetime
 from uuid import UUID, uuid4
@@ -25,3 +25,11 @@ class AuditFile(Table, table=True):
     sha256: str
     content: bytes = Field(sa_column=sa.Column(sa.LargeBinary, nullable=False))
     made_at: datetime = Field(default_factory=utc_now, sa_type=Utc, sa_column_kwargs={"server_default": sa.text("now()")})
+
+
+class RoundFile(Table, table=True):
+    """A round rests on a file; whoever sees the round may read it."""
+
+    __tablename__ = "round_file"
+    round_id: UUID = Field(foreign_key="audit_round.id", primary_key=True)
+    file_id: UUID = Field(foreign_key="audit_file.id", primary_key=True, index=True)

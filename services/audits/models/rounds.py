@@ -93,6 +93,7 @@ class AuditRound(Table, table=True):
             "audit_round_open", "uscc", unique=True,
             postgresql_where=sa.text("state NOT IN ('accepted', 'cancelled')"),
         ),
+        sa.Index("audit_round_newest", "opened_at", "id"),
     )
     id: UUID = Field(default_factory=uuid4, primary_key=True)
     uscc: str = Field(index=True)
@@ -112,6 +113,9 @@ class AuditRound(Table, table=True):
     service_mode: str | None = None
     institution: str | None = Field(default=None, index=True)
     leader: str | None = None
+    disclosed_on: date | None = None
+    reported_on: date | None = None
+    suspended_on: date | None = None
     panel: list[str] = Field(default_factory=list, sa_type=Json)
     latest_on: date | None = None  # the day of the latest dated step; a later step is never before it
     level: str | None = None
@@ -122,11 +126,15 @@ class AuditRound(Table, table=True):
 
     def allowed(self) -> list[str]:
         """The moves that this state knows; roles and preconditions decide further."""
-        return [move for move, starts in MOVES.items() if self.state in starts]
+        return [move for move, starts in MOVES.items() if self.state in starts and self._is_open(move)]
+
+    def _is_open(self, move: str) -> bool:
+        """The first disclosure is a duty of the mandatory track, and is made once (清洁生产审核办法 第十一条)."""
+        return move != "disclose" or (self.track is Track.MANDATORY and self.disclosed_on is None)
 
     def check(self, move: str) -> None:
         """Raise `move_not_allowed` where the state does not know the move."""
-        if self.state not in MOVES[move]:
+        if move not in self.allowed():
             raise MoveNotAllowed(self.state, self.allowed())
 
     def move(self, move: str, target: RoundState, on: date) -> RoundMoved:

@@ -57,7 +57,14 @@ Asked = Annotated[Wanted, Depends(wanted)]
 
 @router.get("/deadlines", dependencies=[needs(READ)])
 def list_deadlines(
-    request: Request, response: Response, tx: Tx, me: Me, ctx: Ctx, asked: Asked, limit: Limit = 100, after: After = None
+    request: Request,
+    response: Response,
+    tx: Tx,
+    me: Me,
+    ctx: Ctx,
+    asked: Asked,
+    limit: Limit = 100,
+    after: After = None,
 ) -> Any:
     """Duties by due day, in the caller's jurisdiction or its own: a JSON page, or .xlsx or .ics by the Accept header."""
     today = ctx.clock.today()

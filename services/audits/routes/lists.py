@@ -10,6 +10,7 @@ from fastapi import Depends, File, Form, Query, Request, Response, UploadFile
 from pydantic import BaseModel, Field
 from sqlmodel import col, select
 
+from services.audits.access import as_id
 from services.audits.actions import entries, lists
 from services.audits.actions.lists import NewList
 from services.audits.imports import LIST_IMPORT
@@ -68,16 +69,16 @@ class ListPage(BaseModel):
     next: str | None
 
 
-def the_list(list_id: UUID, tx: Tx) -> MandatoryList:
-    return lists.get_list(tx, list_id)
+def the_list(list_id: str, tx: Tx) -> MandatoryList:
+    return lists.get_list(tx, as_id(list_id))
 
 
-def entry_of_list(list_id: UUID, entry_id: UUID, tx: Tx, me: Me) -> ListEntry:
-    return entries.get_entry(tx, me, entry_id, list_id)
+def entry_of_list(list_id: str, entry_id: str, tx: Tx, me: Me) -> ListEntry:
+    return entries.get_entry(tx, me, as_id(entry_id), as_id(list_id))
 
 
-def any_entry(entry_id: UUID, tx: Tx, me: Me) -> ListEntry:
-    return entries.get_entry(tx, me, entry_id)
+def any_entry(entry_id: str, tx: Tx, me: Me) -> ListEntry:
+    return entries.get_entry(tx, me, as_id(entry_id))
 
 
 TheList = Annotated[MandatoryList, Depends(the_list)]
@@ -101,9 +102,7 @@ def create_list(body: CreateList, request: Request, tx: Tx, me: Me) -> Response:
 
 
 @router.get("/lists", response_model=ListPage, dependencies=[needs(READ)])
-def list_lists(
-    request: Request, response: Response, tx: Tx, limit: Limit = 100, after: After = None
-) -> dict[str, Any]:
+def list_lists(request: Request, response: Response, tx: Tx, limit: Limit = 100, after: After = None) -> dict[str, Any]:
     """Lists, the newest first."""
     query = select(MandatoryList).order_by(col(MandatoryList.made_at).desc(), col(MandatoryList.id).desc())
     if place := position(after, filters_of(request), 1):
@@ -177,10 +176,10 @@ def import_list(
     "/lists/{list_id}/publish", response_model=ListOut, dependencies=guarded(the_list, scope=DECIDE, roles=PROVINCE)
 )
 def publish_list(
-    list_id: UUID, body: PublishList, request: Request, tx: Tx, me: Me, ctx: Ctx, if_match: IfMatch = None
+    listed: TheList, body: PublishList, request: Request, tx: Tx, me: Me, ctx: Ctx, if_match: IfMatch = None
 ) -> Response:
     """Publish: for every entry a round with its dated duties."""
-    listed = lists.get_list(tx, list_id, lock=True)
+    listed = lists.get_list(tx, listed.id, lock=True)
     allow_version(if_match, listed.version)
     return list_answer(request, tx, lists.publish_list(tx, me, listed, body.published_on, ctx.clock.today()))
 

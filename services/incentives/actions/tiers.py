@@ -176,7 +176,9 @@ def _entry(
         elif account in shared:
             missing.append({"fact": policy.account_fact, "code": "ACCOUNT_SHARED"})
     if missing or decision.outcome == "manual_review":
-        return TierUnresolved(list_id=edition.id, uscc=firm.uscc, name=firm.name, division=firm.division, missing=missing)
+        return TierUnresolved(
+            list_id=edition.id, uscc=firm.uscc, name=firm.name, division=firm.division, missing=missing
+        )
     if decision.outcome != "surcharge" or not account:
         return None
     return _row(edition, firm, account, decision)

@@ -64,6 +64,8 @@ def evaluation(programme: str, given: dict[str, Any], as_of: date, language: str
     decision = decide(rules.rule_sets().rule_set_on(programme, as_of), facts, as_of)
     document = decision.document()
     del document["trace"]
+    if decision.amounts is None:
+        del document["amounts"]
     hashes = {"facts_hash": decision.facts_hash, "result_hash": decision.result_hash}
     return document | hashes | {"programme": programme, "reasons": reasons_in(decision.reasons, language)}
 

@@ -51,9 +51,12 @@ def find_consent(tx: Session, uscc: str, bank: str, today: date) -> ConsentCopy 
     return tx.exec(active.order_by(col(ConsentCopy.valid_to).desc(), col(ConsentCopy.id)).limit(1)).first()
 
 
-def visible_decision(tx: Session, me: Caller, decision_id: UUID, today: date) -> tuple[StoredDecision, Sight]:
+def visible_decision(tx: Session, me: Caller, decision_id: str, today: date) -> tuple[StoredDecision, Sight]:
     """A decision of a programme that the caller may see, else `NotFound`."""
-    decision = find_decision(tx, decision_id)
+    try:
+        decision = find_decision(tx, UUID(decision_id))
+    except ValueError:
+        decision = None
     if decision is None:
         raise NotFound()
     sight = sight_of(tx, me, decision.uscc, today)

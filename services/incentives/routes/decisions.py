@@ -2,7 +2,6 @@
 
 from datetime import date
 from typing import Annotated, Any, Literal
-from uuid import UUID
 
 from fastapi import Depends, Query, Request, Response
 from pydantic import AwareDatetime, Field
@@ -40,7 +39,7 @@ def seen_enterprise(uscc: str, tx: Tx, me: Me, ctx: Ctx) -> Sight:
     return sight_of(tx, me, uscc, ctx.clock.today())
 
 
-def seen_decision(decision_id: UUID, tx: Tx, me: Me, ctx: Ctx) -> tuple[StoredDecision, Sight]:
+def seen_decision(decision_id: str, tx: Tx, me: Me, ctx: Ctx) -> tuple[StoredDecision, Sight]:
     return visible_decision(tx, me, decision_id, ctx.clock.today())
 
 

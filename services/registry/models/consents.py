@@ -51,6 +51,4 @@ class Consent(Table, table=True):
         if self.state_on(on) != "active":
             raise MoveNotAllowed(self.state_on(on), [])
         self.revoked_at = at
-        return ConsentRevoked(
-            consent=self.id, uscc=self.uscc, bank=self.bank, scope=self.scope, valid_to=self.valid_to
-        )
+        return ConsentRevoked(consent=self.id, uscc=self.uscc, bank=self.bank, scope=self.scope, valid_to=self.valid_to)

@@ -1,6 +1,7 @@
 """Enterprises: what the register says now, and every version of it on two clocks."""
 
 from datetime import date, datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
@@ -30,8 +31,18 @@ class EnterpriseFields(SQLModel):
     above_scale: bool | None = None
     permit_no: str | None = None
 
+    def document(self, uscc: str, *, full: bool) -> dict[str, Any]:
+        """What is public, and with `full` also what only the place's authorities and the enterprise see."""
+        hidden = set() if full else set(RESTRICTED)
+        return {"uscc": uscc} | {n: _plain(getattr(self, n)) for n in STATE if n not in hidden}
 
+
+RESTRICTED = ("legal_representative", "address", "permit_no")
 STATE = tuple(EnterpriseFields.model_fields)
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, date) else value
 
 
 class Enterprise(EnterpriseFields, Table, table=True):

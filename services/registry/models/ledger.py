@@ -9,7 +9,6 @@ from services.registry.models.table import Table
 from shared.db import Json, Utc
 
 
-
 class AccessEntry(Table, table=True):
     """One read of restricted facts. `hash` is SHA-256 over the hash before and the entry's canonical JSON."""
 

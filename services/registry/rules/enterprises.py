@@ -17,7 +17,7 @@ from shared.codes import (
 from shared.problems import Fault, Text
 
 OWN_CONTACT = frozenset({"legal_representative", "address"})
-RESTRICTED = ("legal_representative", "address", "permit_no")
+OPTIONAL_TEXTS = ("legal_representative", "address", "permit_no")
 
 _PERMIT_TEXTS = {
     "permit_malformed": Text("排污许可证编号应为22位。", "A discharge permit number has 22 characters."),
@@ -63,7 +63,7 @@ def _division_fault(code: str) -> Fault:
 def cleaned(given: Mapping[str, Any]) -> dict[str, Any]:
     """The fields as the register writes them: an empty optional text is no value, a permit number in capitals."""
     found = dict(given)
-    for name in RESTRICTED:
+    for name in OPTIONAL_TEXTS:
         if name in found:
             found[name] = found[name] or None
     if found.get("permit_no"):

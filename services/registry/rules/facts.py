@@ -56,7 +56,9 @@ def fact_value(code: str, given: str | bool | Decimal) -> str | Fault:
     kind = fact_kinds().get(code)
     if kind is None:
         known = "、".join(fact_kinds())
-        return Fault("/code", "fact_unknown", Text(f"未知的事实代码，可用：{known}。", f"Unknown code; known: {known}."))
+        return Fault(
+            "/code", "fact_unknown", Text(f"未知的事实代码，可用：{known}。", f"Unknown code; known: {known}.")
+        )
     text = str(given).lower() if isinstance(given, bool) else str(given).strip()
     if kind.type == "decimal":
         return _decimal(kind, given)
@@ -77,7 +79,7 @@ def _decimal(kind: FactKind, given: str | bool | Decimal) -> str | Fault:
         return wrong
     if (kind.least is not None and value < kind.least) or (kind.most is not None and value > kind.most):
         return wrong
-    return format(abs(value) if not value else value, "f")
+    return format(value, "f").removeprefix("-")
 
 
 def _places(value: Decimal) -> int:

@@ -1,6 +1,6 @@
 """Who may be what: the place of a role, and the credit code of an organisation."""
 
-from shared.auth import AUTHORITIES
+from shared.auth import AUTHORITIES, ROLES
 from shared.codes import city_of, division_known, division_name, uscc_problem
 from shared.problems import Fault, Text
 
@@ -36,7 +36,9 @@ def place_level(jurisdiction: str) -> int | None:
 
 def client_faults(role: str, jurisdiction: str, uscc: str) -> list[Fault]:
     """What is wrong with a client's place or code for its role."""
-    faults = [*_jurisdiction_faults(role, jurisdiction)]
+    if role not in ROLES:
+        return [Fault("/role", "role_unknown", Text("未知的角色。", "This role is not known."))]
+    faults = _jurisdiction_faults(role, jurisdiction)
     if role in WITH_USCC and not uscc:
         faults.append(_needed("/uscc"))
     elif uscc and role in WITH_JURISDICTION:

@@ -1,4 +1,4 @@
-"""Tables of the notifications service."""
+"""The table base of the notifications service."""
 
 import sqlalchemy as sa
 from sqlalchemy.orm import registry

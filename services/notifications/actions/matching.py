@@ -1,0 +1,59 @@
+"""Matching: which events are owed to which subscriptions."""
+
+from datetime import date
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import Session, col
+
+from services.notifications.models import Delivery, EventLog, Lane, LogHead, Progress, State, Subscription
+from services.notifications.rules import owner_of_subscription, visible, wanted_by_subscription
+from shared.clock import utc_now
+
+
+def lock_head(tx: Session) -> int:
+    """The last number of the log; until this transaction ends nothing can be appended."""
+    tx.execute(insert(LogHead).values(id=1).on_conflict_do_nothing())
+    return int(tx.execute(sa.select(col(LogHead.seq)).with_for_update()).scalar_one())
+
+
+def match_event(tx: Session, seq: int, today: date) -> int:
+    """Owe one event, just appended, to the active subscriptions that want it; returns to how many lanes."""
+    active = col(Subscription.state) == State.ACTIVE
+    return _owe(tx, sa.and_(col(EventLog.seq) == seq, active), today)
+
+
+def catch_up(tx: Session, subscription: Subscription, today: date) -> None:
+    """Owe everything since the subscription was last matched, and wake what waits. The head must be locked."""
+    since = col(EventLog.seq) > subscription.matched_seq
+    _owe(tx, sa.and_(since, col(Subscription.id) == subscription.id), today)
+    idle = sa.update(Lane).where(col(Lane.subscription_id) == subscription.id, col(Lane.lease_token).is_(None))
+    tx.execute(idle.values(due_at=utc_now()))
+
+
+def _owe(tx: Session, which: sa.ColumnElement[bool], today: date) -> int:
+    now = utc_now()
+    owed = sa.select(
+        sa.func.gen_random_uuid(),
+        col(Subscription.id),
+        col(EventLog.seq),
+        col(EventLog.event_id),
+        col(EventLog.subject),
+        sa.literal(Progress.READY.value),
+        sa.literal(0),
+        sa.literal(now),
+    ).where(which, wanted_by_subscription(), visible(owner_of_subscription(), today))
+    columns = ["id", "subscription_id", "seq", "event_id", "subject", "state", "attempts", "next_at"]
+    deliveries: Any = insert(Delivery).from_select(columns, owed, include_defaults=False).on_conflict_do_nothing()
+    made = deliveries.returning(col(Delivery.subscription_id), col(Delivery.subject)).cte("made")
+    subjects = sa.select(made.c.subscription_id, made.c.subject, sa.literal(now)).distinct()
+    lanes: Any = insert(Lane).from_select(
+        ["subscription_id", "subject", "due_at"], subjects.order_by(made.c.subscription_id, made.c.subject)
+    )
+    # The update changes nothing: it locks the row, so that a dispatcher that is giving the lane back sees the
+    # delivery above, or waits for it. Without it the delivery could be left without a lane.
+    kept = lanes.on_conflict_do_update(
+        index_elements=[col(Lane.subscription_id), col(Lane.subject)], set_={"due_at": col(Lane.due_at)}
+    )
+    return int(tx.execute(kept).rowcount)  # type: ignore[attr-defined]

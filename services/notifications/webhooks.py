@@ -1,0 +1,117 @@
+"""One webhook: what is posted, how it is signed, and what an answer means."""
+
+import json
+import os
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from services.notifications.actions.subscriptions import secrets_of
+from services.notifications.models import Progress, Subscription
+from services.notifications.schedule import FailedAttempt, Schedule
+from services.notifications.signing import SigningKey, sign
+from services.notifications.targets import AllowList
+from services.notifications.transport import Outgoing, Sent
+from shared.clock import SHANGHAI, utc_now
+from shared.service import Context
+
+MEDIA_TYPE = "application/cloudevents+json; charset=utf-8"
+_JITTER = random.SystemRandom()
+
+
+@dataclass(frozen=True)
+class Receiver:
+    """Where to, and the secrets that sign now."""
+
+    url: str
+    secrets: list[str]
+
+
+def receiver_of(context: Context, found: Subscription) -> Receiver:
+    return Receiver(found.url, secrets_of(found, context.sealer))
+
+
+def signing_key(context: Context) -> SigningKey:
+    """The platform's Ed25519 key, read once per process."""
+    if "webhook_key" not in context.extras:
+        pem = (context.settings.secrets / "webhook_key.pem").read_bytes()
+        key = load_pem_private_key(pem, None)
+        assert isinstance(key, Ed25519PrivateKey)
+        context.extras["webhook_key"] = SigningKey(key.private_bytes_raw())
+    found: SigningKey = context.extras["webhook_key"]
+    return found
+
+
+def allowed_targets(context: Context) -> AllowList:
+    return AllowList.parse(context.settings.webhook_allow)
+
+
+def outgoing(
+    context: Context, receiver: Receiver, message_id: str, body: bytes, more: Mapping[str, str] | None = None
+) -> Outgoing:
+    """The signed POST; signed now, so that a late retry is as fresh as a first attempt."""
+    timestamp = int(utc_now().timestamp())
+    headers = {
+        "content-type": MEDIA_TYPE,
+        "webhook-id": message_id,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": sign(receiver.secrets, signing_key(context), message_id, timestamp, body),
+    }
+    return Outgoing(receiver.url, headers | dict(more or {}), body)
+
+
+def challenge(context: Context, receiver: Receiver) -> tuple[str, Outgoing]:
+    """A fresh challenge and the POST that carries it; whoever can answer it controls the url."""
+    secret = os.urandom(24).hex()
+    body = json.dumps({"type": "subscription.verify", "challenge": secret}, separators=(",", ":")).encode()
+    return secret, outgoing(context, receiver, str(uuid4()), body)
+
+
+def test_event(context: Context, receiver: Receiver, subscription_id: UUID) -> Outgoing:
+    """A signed event that says nothing but that it is a test."""
+    message_id = str(uuid4())
+    document: dict[str, Any] = {
+        "specversion": "1.0",
+        "id": message_id,
+        "source": "notifications",
+        "type": "subscription.test",
+        "subject": str(subscription_id),
+        "time": utc_now().astimezone(SHANGHAI).isoformat(),
+        "datacontenttype": "application/json",
+        "data": {"subscription": str(subscription_id)},
+    }
+    body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    return outgoing(context, receiver, message_id, body, {"webhook-attempt": "1"})
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What becomes of a delivery after an attempt; `gone`: the receiver wants no more at all."""
+
+    state: Progress
+    next_at: datetime | None = None
+    gone: bool = False
+
+
+def judge(sent: Sent, schedule: Schedule, number: int, first_at: datetime, ended_at: datetime) -> Verdict:
+    """2xx: delivered. 410: gone, still owed. Anything else: again by the schedule, dead after its end."""
+    if sent.succeeded:
+        return Verdict(Progress.DELIVERED)
+    if sent.http_status == 410:
+        return Verdict(Progress.RETRY_WAIT, ended_at, gone=True)
+    failed = FailedAttempt(
+        number=number,
+        first_at=first_at,
+        ended_at=ended_at,
+        status=sent.http_status,
+        error_code=sent.error_code,
+        retry_after_s=sent.retry_after_s,
+    )
+    again = schedule.next_attempt_at(failed, _JITTER)
+    return Verdict(Progress.DEAD) if again is None else Verdict(Progress.RETRY_WAIT, again)
