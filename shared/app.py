@@ -239,7 +239,8 @@ def _unreadable(code: str, text: Text) -> Unprocessable:
 
 def _methods(request: Request) -> list[str]:
     """Every method that a path knows, over all its routes."""
-    routes = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
+    known = [*request.app.routes, *(route for service in request.app.state.services for route in service.router.routes)]
+    routes = [route for route in known if route.matches(request.scope)[0] is not Match.NONE]
     return sorted({method for route in routes for method in getattr(route, "methods", None) or ()})
 
 

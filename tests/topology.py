@@ -83,10 +83,10 @@ class Containers:
         found = {name: value.replace("/run/secrets", str(mine)) for name, value in found.items()}
         return {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8"} | found
 
-    def run(self, service: str, **changed: str) -> str:
-        """Run a one-shot to its end; its output where it succeeds, an AssertionError with it where not."""
+    def run(self, service: str, *instead: str, **changed: str) -> str:
+        """Run a one-shot to its end, or another `python` command in its place; its output, an AssertionError if it fails."""
         done = subprocess.run(
-            self.topology.command(service),
+            [sys.executable, *instead] if instead else self.topology.command(service),
             env=self.environment(service, **changed),
             cwd=self.folder,
             capture_output=True,

@@ -6,15 +6,15 @@ from datetime import date
 from typing import Any
 
 from services.incentives import rules
-from services.incentives.engine import FactProblem, facts_from_api
+from services.incentives.engine import FactProblem, Facts, facts_from_api
 from services.incentives.engine.dates import add_months
-from services.incentives.models import ACCEPTANCE, CREDIT, ENTERPRISE, ENTRY, OBLIGATION, ROUND, Fact
+from services.incentives.models import ACCEPTANCE, CREDIT, ENTERPRISE, ENTRY, OBLIGATION, ROUND, Told
 
 BOOLS = {"true": True, "false": False, "是": True, "否": False}
 NO_EVENT = frozenset({"none", "absent", "无", "false"})
 
 
-def assemble(known: Sequence[Fact], day: date, price_year: int) -> dict[str, Any]:
+def assemble(known: Sequence[Told], day: date, price_year: int) -> dict[str, Any]:
     """The body that `facts_from_api` reads; `known` in the order of recording. What nobody told is not in it."""
     body: dict[str, Any] = {
         "price_year": price_year,
@@ -24,20 +24,29 @@ def assemble(known: Sequence[Fact], day: date, price_year: int) -> dict[str, Any
     }
     _add_registry_facts(body, known, day)
     _add_enterprise(body, known, day)
-    return without_problems(body)
+    return body
 
 
-def turns(known: Iterable[Fact]) -> list[date]:
+def evaluated(known: Sequence[Told], day: date, price_year: int) -> Facts:
+    """The same as the engine takes it."""
+    body = assemble(known, day, price_year)
+    found = facts_from_api(body)
+    if isinstance(found, list):
+        found = facts_from_api(without_problems(body, found))
+    assert isinstance(found, Facts), "what is wrong was taken out"
+    return found
+
+
+def turns(known: Iterable[Told]) -> list[date]:
     """The days on which a fact begins to hold or no longer holds."""
     days = [fact.valid_from for fact in known]
     ended = (fact.valid_to for fact in known if fact.valid_to is not None and fact.valid_to < rules.LAST_DAY)
     return days + [date.fromordinal(day.toordinal() + 1) for day in ended]
 
 
-def without_problems(body: dict[str, Any]) -> dict[str, Any]:
+def without_problems(body: dict[str, Any], problems: Iterable[FactProblem]) -> dict[str, Any]:
     """The body without values that are not what the fact model says: they decide nothing, so they are unknown."""
-    found = facts_from_api(body)
-    for problem in found if isinstance(found, list) else []:
+    for problem in problems:
         _drop(body, problem)
     return body
 
@@ -50,13 +59,13 @@ def _drop(body: dict[str, Any], problem: FactProblem) -> None:
         body.pop(first, None)
 
 
-def value_on(known: Sequence[Fact], code: str, day: date) -> str | None:
+def value_on(known: Sequence[Told], code: str, day: date) -> str | None:
     """The text of a registry fact that holds on a day: the one recorded last."""
     held = [fact for fact in known if fact.code == code and fact.holds_on(day)]
     return str(held[-1].value["value"]) if held else None
 
 
-def _add_registry_facts(body: dict[str, Any], known: Sequence[Fact], day: date) -> None:
+def _add_registry_facts(body: dict[str, Any], known: Sequence[Told], day: date) -> None:
     for code, source in rules.sources()["registry"].items():
         if source["fact"] is None:
             continue
@@ -74,7 +83,7 @@ def _add_registry_facts(body: dict[str, Any], known: Sequence[Fact], day: date) 
             (body.setdefault(group, {}) if group else body)[name] = found
 
 
-def _of_year(known: Sequence[Fact], code: str, year: int) -> str | None:
+def _of_year(known: Sequence[Told], code: str, year: int) -> str | None:
     first, last = date(year, 1, 1), date(year, 12, 31)
     mine = [f for f in known if f.code == code and f.valid_from <= last and (f.valid_to is None or f.valid_to >= first)]
     if not mine:
@@ -82,7 +91,7 @@ def _of_year(known: Sequence[Fact], code: str, year: int) -> str | None:
     return value_on(mine, code, max(min(f.valid_to or last, last) for f in mine))
 
 
-def _events(known: Sequence[Fact], code: str, day: date) -> list[Any] | None:
+def _events(known: Sequence[Told], code: str, day: date) -> list[Any] | None:
     by_day = {fact.valid_from: fact for fact in known if fact.code == code and fact.valid_from <= day}
     if not by_day:
         return None
@@ -102,7 +111,7 @@ def _told(text: str, day: date) -> list[dict[str, Any]]:
     return [{"severity": text, "occurred_on": day.isoformat()}]
 
 
-def _add_enterprise(body: dict[str, Any], known: Sequence[Fact], day: date) -> None:
+def _add_enterprise(body: dict[str, Any], known: Sequence[Told], day: date) -> None:
     told = [fact.value for fact in known if fact.code == ENTERPRISE]
     if not told:
         return
@@ -114,7 +123,7 @@ def _add_enterprise(body: dict[str, Any], known: Sequence[Fact], day: date) -> N
         body.setdefault("vetoes", {})["GF_V1"] = "present"
 
 
-def _credit(known: Sequence[Fact], day: date) -> dict[str, Any]:
+def _credit(known: Sequence[Told], day: date) -> dict[str, Any]:
     """The grade that holds: of the latest evaluation year, the province's before the city's; the last correction."""
     held = {
         (f.value["evaluation_year"], f.value["level"] == "province"): f.value["norm"]
@@ -124,7 +133,7 @@ def _credit(known: Sequence[Fact], day: date) -> dict[str, Any]:
     return {"norm": held[max(held)]} if held else {}
 
 
-def _audit(known: Sequence[Fact], day: date) -> dict[str, Any]:
+def _audit(known: Sequence[Told], day: date) -> dict[str, Any]:
     """Type, stage and result of the latest round that was not cancelled; no round at all is known: `none`."""
     told = [f for f in known if f.code in (ROUND, ENTRY, ACCEPTANCE, OBLIGATION) and f.valid_from <= day]
     rounds = _rounds(told)
@@ -139,15 +148,15 @@ def _audit(known: Sequence[Fact], day: date) -> dict[str, Any]:
     return found
 
 
-def _rounds(told: Sequence[Fact]) -> dict[str, list[Fact]]:
+def _rounds(told: Sequence[Told]) -> dict[str, list[Told]]:
     """What was told of each round, in the order of their beginning; cancelled ones are left out."""
-    rounds: dict[str, list[Fact]] = {}
+    rounds: dict[str, list[Told]] = {}
     for fact in told:
         rounds.setdefault(fact.value["round"], []).append(fact)
     return {round_: facts for round_, facts in rounds.items() if _stages(facts)[-1:] != ["cancelled"]}
 
 
-def _stages(facts: Sequence[Fact]) -> list[str]:
+def _stages(facts: Sequence[Told]) -> list[str]:
     """The stages of a round: a list entry only opens one, its withdrawal ends it."""
     entries = [f.value["stage"] for f in facts if f.code == ENTRY]
     if entries and entries[-1] == "cancelled":
@@ -155,7 +164,7 @@ def _stages(facts: Sequence[Fact]) -> list[str]:
     return entries[:1] + [f.value["stage"] for f in facts if f.code in (ROUND, ACCEPTANCE)]
 
 
-def _round(facts: Sequence[Fact]) -> dict[str, Any]:
+def _round(facts: Sequence[Told]) -> dict[str, Any]:
     stages = _stages(facts)
     found: dict[str, Any] = {"stage": stages[-1]} if stages else {}
     tracks = [f.value["track"] for f in facts if f.value.get("track")]
@@ -169,7 +178,7 @@ def _round(facts: Sequence[Fact]) -> dict[str, Any]:
     return found
 
 
-def _overdue(facts: Sequence[Fact]) -> bool:
+def _overdue(facts: Sequence[Told]) -> bool:
     """Whether a duty of a mandatory round is overdue."""
     tracks = [f.value["track"] for f in facts if f.value.get("track")]
     states = {f.value["duty"]: f.value["state"] for f in facts if f.code == OBLIGATION}

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -152,9 +153,10 @@ def claim(db: Database, room: Room, now: datetime, today: date) -> list[Leased]:
         "free": room.free,
         "token": token,
         "until": until,
+        "today": today,
     }
     with db.begin() as tx:
-        rows = tx.execute(_claimed(today), values).all()
+        rows = tx.execute(_claimed(), values).all()
     lanes: dict[tuple[UUID, str], Leased] = {}
     for row in rows:
         key = (row.Subscription.id, row.subject)
@@ -177,7 +179,8 @@ def _owed(row: Any) -> Owed:
     )
 
 
-def _claimed(today: date) -> sa.Select[Any]:
+@cache
+def _claimed() -> sa.Select[Any]:
     claimed = _CLAIM.columns(sa.column("subscription_id", sa.Uuid), sa.column("subject", sa.Text)).cte("claimed")
     first = (
         sa.select(
@@ -195,7 +198,7 @@ def _claimed(today: date) -> sa.Select[Any]:
         .limit(IN_A_RUN)
         .lateral("first")
     )
-    may = visible(owner_of_subscription(), today).label("entitled")
+    may = visible(owner_of_subscription()).label("entitled")
     event = (col(EventLog.event_id), col(EventLog.body), col(EventLog.traceparent), col(EventLog.recorded_at))
     return (
         sa.select(Subscription, claimed.c.subject, *first.c, *event, may)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
@@ -29,8 +28,16 @@ class Viewer:
     uscc: Expression
 
 
-def viewer_of(caller: Caller) -> Viewer:
-    return Viewer(sa.literal(caller.role), sa.literal(caller.jurisdiction), sa.literal(caller.uscc))
+TODAY = sa.bindparam("today", type_=sa.Date)
+
+
+def given_viewer() -> Viewer:
+    """The caller whose values (`values_of`) are given when the statement runs, so that it is built only once."""
+    return Viewer(*[sa.bindparam(name, type_=sa.Text) for name in ("role", "jurisdiction", "uscc")])
+
+
+def values_of(caller: Caller) -> dict[str, str]:
+    return {"role": caller.role, "jurisdiction": caller.jurisdiction, "uscc": caller.uscc}
 
 
 def owner_of_subscription() -> Viewer:
@@ -38,8 +45,8 @@ def owner_of_subscription() -> Viewer:
     return Viewer(col(Subscription.role), col(Subscription.jurisdiction), col(Subscription.uscc))
 
 
-def visible(viewer: Viewer, today: date) -> Condition:
-    """Whether `viewer` may see the `event_log` row that the statement is at, by today's consents.
+def visible(viewer: Viewer) -> Condition:
+    """Whether `viewer` may see the `event_log` row that the statement is at, by the consents of the given `today`.
 
     The one policy of the feed, the stream, matching and sending, so that the three channels cannot differ.
     """
@@ -49,7 +56,7 @@ def visible(viewer: Viewer, today: date) -> Condition:
     overseer = sa.and_(viewer.role.in_([*sorted(AUTHORITIES), "auditor"]), covers)
     own = sa.and_(viewer.role == "enterprise", viewer.uscc == col(EventLog.uscc))
     bank = viewer.role == "bank"
-    consented = sa.and_(bank, _consent(viewer, today))
+    consented = sa.and_(bank, _consent(viewer))
     tariff, utility = col(EventLog.tariff), viewer.role == "utility"
     by_audience: dict[Audience, Condition] = {
         Audience.PUBLIC: sa.true(),
@@ -62,12 +69,12 @@ def visible(viewer: Viewer, today: date) -> Condition:
     return sa.or_(*[sa.and_(col(EventLog.audience) == a.value, may) for a, may in by_audience.items()])
 
 
-def _consent(viewer: Viewer, today: date) -> Condition:
+def _consent(viewer: Viewer) -> Condition:
     found = sa.select(sa.literal(1)).where(
         col(ConsentCopy.uscc) == col(EventLog.uscc),
         col(ConsentCopy.bank) == viewer.uscc,
         col(ConsentCopy.revoked).is_(False),
-        col(ConsentCopy.valid_to) >= today,
+        col(ConsentCopy.valid_to) >= TODAY,
         col(EventLog.consent_scope) == sa.any_(col(ConsentCopy.scope)),
     )
     return found.correlate_except(ConsentCopy).exists()

@@ -164,7 +164,6 @@ def _name(written: str) -> str:
     try:
         if any(label.startswith("xn--") or not label.isascii() for label in labels):
             name = idna.encode(".".join(labels)).decode("ascii")
-            idna.decode(name)
         else:
             name = ".".join(labels)
     except (idna.IDNAError, UnicodeError):

@@ -11,6 +11,7 @@ from sqlmodel import Session, col, select
 from services.registry.actions.bulk import add_many, change_many
 from services.registry.actions.enterprises import lock_newcomers
 from services.registry.models import Enterprise
+from services.registry.models.enterprises import STATE
 from shared.clock import utc_now
 from shared.codes import (
     county_by_name,
@@ -146,22 +147,26 @@ def _optional_codes(run: ImportRun, row: Row) -> dict[str, Any]:
 
 
 def _written(run: ImportRun, found: _Found) -> Counts:
-    now, added, changed = utc_now(), [], []
+    blank: dict[str, Any] = dict.fromkeys(STATE)
+    fresh = blank | {"status": "active", "version": 1, "valid_from": run.today, "recorded_at": utc_now()}
+    added, changed = [], []
     for uscc, said in found.good.items():
         known = found.known.get(uscc)
         if known is None:
-            added.append(Enterprise(uscc=uscc, **said, valid_from=run.today, recorded_at=now))
-            continue
-        news = said | ({"status": "active"} if known.status == "pending" else {})
-        if all(getattr(known, name) == value for name, value in news.items()):
-            continue
-        for name, value in news.items():
-            setattr(known, name, value)
-        known.version, known.recorded_at, known.valid_from = known.version + 1, now, max(run.today, known.valid_from)
-        changed.append(known)
+            added.append(fresh | said | {"uscc": uscc})
+        elif news := _news(known, said):
+            since = max(run.today, known.valid_from)
+            clocks = {"version": known.version + 1, "valid_from": since, "recorded_at": fresh["recorded_at"]}
+            changed.append({name: getattr(known, name) for name in STATE} | news | clocks | {"uscc": uscc})
     add_many(run.tx, added, run.owner)
     change_many(run.tx, changed, run.owner)
     return Counts(len(added), len(changed), len(found.good) - len(added) - len(changed))
+
+
+def _news(known: Enterprise, said: dict[str, Any]) -> dict[str, Any]:
+    """What the file says otherwise than the register; a file that names a pending firm completes it."""
+    meant = said | ({"status": "active"} if known.status == "pending" else {})
+    return {name: value for name, value in meant.items() if getattr(known, name) != value}
 
 
 def offered() -> dict[str, list[str]]:

@@ -71,7 +71,9 @@ def imports_router(
 ) -> None:
     """Add the calls that every importing service has; `read` and `write` are scopes."""
     by_name = {kind.name: kind for kind in kinds}
-    _add_reading(router, by_name, read)
+    _add_following(router, read)
+    _add_results(router, by_name, read)
+    _add_template(router, by_name, read)
     if not own_post:
         return
 
@@ -91,18 +93,12 @@ def imports_router(
         return accept_import(tx, me, service, uploaded(file, kind, dry_run, on_error), by_name[kind])
 
 
-def _add_reading(router: APIRouter, by_name: dict[str, ImportKind], read: str) -> None:
+def _add_following(router: APIRouter, read: str) -> None:
     def the_job(job_id: UUID, tx: Tx, me: Me) -> Job:
         job = tx.get(Job, job_id)
         if job is None or not _mine(job.owner, me):
             raise NotFound()
         return job
-
-    def the_import(import_id: UUID, tx: Tx, me: Me) -> ImportFile:
-        file = tx.get(ImportFile, import_id)
-        if file is None or not _mine(file.owner, me):
-            raise NotFound()
-        return file
 
     @router.get("/jobs/{job_id}", dependencies=guarded(the_job, scope=read))
     def read_job(job: Annotated[Job, Depends(the_job)], request: Request) -> Response:
@@ -116,6 +112,14 @@ def _add_reading(router: APIRouter, by_name: dict[str, ImportKind], read: str) -
             "result": job.result,
         }
         return json_answer(request, shown | ({"error": job.error} if job.error else {}))
+
+
+def _add_results(router: APIRouter, by_name: dict[str, ImportKind], read: str) -> None:
+    def the_import(import_id: UUID, tx: Tx, me: Me) -> ImportFile:
+        file = tx.get(ImportFile, import_id)
+        if file is None or not _mine(file.owner, me):
+            raise NotFound()
+        return file
 
     @router.get("/imports/{import_id}/rows", dependencies=guarded(the_import, scope=read))
     def list_import_rows(
@@ -144,6 +148,8 @@ def _add_reading(router: APIRouter, by_name: dict[str, ImportKind], read: str) -
         tables = find_tables(sheets, by_name[file.kind].columns).tables
         return _attachment(annotated_workbook(sheets, tables, [_problem(row) for row in rows]), f"校验-{file.filename}")
 
+
+def _add_template(router: APIRouter, by_name: dict[str, ImportKind], read: str) -> None:
     @router.get("/templates/{kind}.xlsx", dependencies=[needs(read)])
     def read_template(kind: str) -> Response:
         """The template whose headers the import reads."""

@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
+import sqlalchemy as sa
 from sqlmodel import Session
 
 from shared.crashpoints import crash_point
@@ -137,6 +138,7 @@ def _run(work: Work, kinds: dict[str, ImportKind]) -> dict[str, Any]:
     else:
         effect.commit()
         crash_point("import.in_progress")
+        sa.event.listen(work.tx, "after_commit", lambda _: crash_point("import.after_commit"), once=True)
     work.tx.add_all(run.rows_found())
     work.tx.flush()
     return result

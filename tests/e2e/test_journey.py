@@ -182,8 +182,8 @@ def publish_list(w: World) -> None:
     assert set(codes) == {"FIRST_DISCLOSURE", "START", "REPORT", "ANNUAL_DISCLOSURE"} and found["state"] == "listed"
     assert codes["REPORT"]["provisional"] and codes["REPORT"]["due_on"] == codes["REPORT"]["nominal_on"]
     refused(w.callers["city_ecology_4306"], 404, "not_found", "GET", f"/audits/v1/rounds/{w.round_id}")
-    pending = until(lambda: w.province.request("GET", f"/registry/v1/enterprises/{w.newcomer.uscc}").json().get("status"))
-    assert pending == "pending"
+    newcomer = f"/registry/v1/enterprises/{w.newcomer.uscc}"
+    until(lambda: w.province.request("GET", newcomer).json().get("status") == "pending", what="the unknown firm")
     assert until(lambda: w.receiver.of("audits.list_entry.published.v1", w.firm.uscc), what="the list entry's webhook")
 
 
@@ -232,7 +232,7 @@ def audit(w: World) -> None:
     done = {o["code"]: o["status"] for o in found["obligations"]}
     assert done["FIRST_DISCLOSURE"] == done["START"] == done["REPORT"] == "done"
     assert w.callers["institution"].get(place)["state"] == "report_submitted"
-    assert [s["to_state"] for s in w.city.get(f"{place}/history")["items"]][-1] == "report_submitted"
+    assert [s["to"] for s in w.city.get(f"{place}/history")["items"]][-1] == "report_submitted"
 
 
 def evaluate(w: World) -> None:

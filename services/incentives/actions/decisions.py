@@ -12,9 +12,9 @@ from sqlmodel import Session, col, select
 from services.incentives import rules
 from services.incentives.actions.copies import find_enterprise
 from services.incentives.actions.facts import known_facts
-from services.incentives.assembly import assemble, turns
-from services.incentives.engine import Decision, Facts, decide, facts_from_api
-from services.incentives.models import EnterpriseCopy, Fact, StandingDecision, StoredDecision
+from services.incentives.assembly import evaluated, turns
+from services.incentives.engine import Decision, decide
+from services.incentives.models import EnterpriseCopy, StandingDecision, StoredDecision
 from shared.clock import utc_now
 from shared.events.incentives import DecisionChanged
 from shared.messaging.outbox import emit
@@ -56,19 +56,12 @@ def redecide(tx: Session, enterprise: EnterpriseCopy, programmes: Iterable[str],
     lock(tx, enterprise.uscc)
     asked = Question(today, utc_now())
     known = known_facts(tx, enterprise.uscc, asked.known_at)
-    facts = typed(known, today)
+    facts = evaluated(known, today, today.year)
     rows = {row.programme: row for row in _standing(tx, enterprise.uscc)}
     for programme in wanted:
         decision = decide(rules.rule_sets().rule_set_on(programme, today), facts, today)
         _stand(tx, enterprise, rows.get(programme), (decision, asked))
         _note_check(tx, enterprise.uscc, decision, turns(known))
-
-
-def typed(known: Sequence[Fact], day: date) -> Facts:
-    """What the engine takes, of what was told."""
-    facts = facts_from_api(assemble(known, day, day.year))
-    assert isinstance(facts, Facts), "assembled facts have no problems"
-    return facts
 
 
 def _stand(
@@ -180,7 +173,7 @@ def _stale(row: StandingDecision, decision: StoredDecision, today: date) -> bool
 def answer(tx: Session, uscc: str, programmes: Sequence[str], asked: Question) -> list[StoredDecision]:
     """The decisions of another day or instant: those that were made on the same grounds, else made and kept now."""
     known = known_facts(tx, uscc, asked.known_at)
-    facts = typed(known, asked.as_of)
+    facts = evaluated(known, asked.as_of, asked.as_of.year)
     made = [decide(rules.rule_sets().rule_set_on(p, asked.as_of), facts, asked.as_of) for p in programmes]
     found = [find_same(tx, uscc, decision) for decision in made]
     if None in found:

@@ -14,16 +14,16 @@ from sqlmodel import Session, col, select
 
 from services.incentives import rules
 from services.incentives.actions.facts import known_of
-from services.incentives.assembly import assemble, value_on
-from services.incentives.engine import Decision, Facts, decide, facts_from_api
+from services.incentives.assembly import evaluated, value_on
+from services.incentives.engine import Decision, decide
 from services.incentives.models import (
     ENTERPRISE,
     EnterpriseCopy,
-    Fact,
     TierEntry,
     TierFile,
     TierList,
     TierUnresolved,
+    Told,
 )
 from services.incentives.tierfiles import CSV, CSV_ZH, Writer, head_of
 from shared.clock import utc_now
@@ -161,12 +161,11 @@ def _shared_accounts(tx: Session, edition: Edition) -> set[str]:
 
 
 def _entry(
-    edition: Edition, firm: EnterpriseCopy, known: Sequence[Fact], shared: set[str]
+    edition: Edition, firm: EnterpriseCopy, known: Sequence[Told], shared: set[str]
 ) -> TierEntry | TierUnresolved | None:
     """A row, a note of what is missing, or nothing where no price rises."""
     policy = rules.tier_policy()
-    facts = facts_from_api(assemble(known, edition.day, edition.price_year))
-    assert isinstance(facts, Facts), "assembled facts have no problems"
+    facts = evaluated(known, edition.day, edition.price_year)
     decision = decide(rules.rule_sets().rule_set_on(policy.programme, edition.day), facts, edition.day)
     account = value_on(known, policy.account_fact, edition.day)
     missing = list(decision.missing)

@@ -2,7 +2,7 @@
 
 from services.incentives.models.copies import ConsentCopy, EnterpriseCopy
 from services.incentives.models.decisions import StandingDecision, StoredDecision
-from services.incentives.models.facts import ACCEPTANCE, CREDIT, ENTERPRISE, ENTRY, OBLIGATION, ROUND, Fact
+from services.incentives.models.facts import ACCEPTANCE, CREDIT, ENTERPRISE, ENTRY, OBLIGATION, ROUND, Fact, Told
 from services.incentives.models.table import Table, metadata
 from services.incentives.models.tiers import TierEntry, TierFile, TierList, TierUnresolved
 
@@ -23,5 +23,6 @@ __all__ = [
     "TierFile",
     "TierList",
     "TierUnresolved",
+    "Told",
     "metadata",
 ]

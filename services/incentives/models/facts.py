@@ -1,7 +1,7 @@
 """What other services told of an enterprise, with both clocks."""
 
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlmodel import Field
@@ -33,6 +33,16 @@ class Fact(Table, table=True):
     valid_from: date
     valid_to: date | None = None
     recorded_at: datetime = Field(sa_type=Utc)
+
+
+class Told(NamedTuple):
+    """What one row of `Fact` says, without the weight of a mapped object: many are read for every decision."""
+
+    uscc: str
+    code: str
+    value: dict[str, Any]
+    valid_from: date
+    valid_to: date | None = None
 
     def holds_on(self, day: date) -> bool:
         return self.valid_from <= day and (self.valid_to is None or day <= self.valid_to)

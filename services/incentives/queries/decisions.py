@@ -89,7 +89,9 @@ def programme_unknown(pointer: str) -> Unprocessable:
 
 def remake(row: StoredDecision) -> Remade:
     """Decide again from the stored facts, the stored day and the stored rules."""
-    damage = ["facts"] if canon.sha256(canon.dumps(row.facts)) != row.facts_hash else []
+    damage = ["facts"] if canon.sha256(_canonical(row.facts)) != row.facts_hash else []
+    if not isinstance(row.facts, dict):
+        return Remade(None, ["facts"])
     rule_set = rules.rule_sets().by_hash(row.rule_set_hash)
     if rule_set is None:
         return Remade(None, [*damage, "rule_set"])

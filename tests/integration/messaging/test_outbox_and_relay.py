@@ -16,6 +16,8 @@ from shared.messaging.outbox import BusUnavailable, emit, pending, relay, run_re
 from shared.messaging.postgres import PostgresBus
 from tests.integration.messaging.effects import Running, effects, firm, noting, until
 
+Admin = psycopg.Connection[tuple[object, ...]]
+
 
 class Basket:
     """A bus for one test: keeps what is published; may be away."""
@@ -142,7 +144,9 @@ def test_each_transaction_of_one_session_wakes_its_listeners(db: Database) -> No
     wakeup.close()
 
 
-def test_a_second_relay_stands_by_and_takes_over_when_the_first_one_ends(db: Database, owner: psycopg.Connection) -> None:  # type: ignore[type-arg]
+def test_a_second_relay_stands_by_and_takes_over_when_the_first_one_ends(
+    db: Database, urls: dict[str, str], admin: Admin
+) -> None:
     one, two = Basket(), Basket()
     with Running(lambda stop: run_relay("proof", db, one, stop)) as first:
         emit_all(db, "a")
@@ -151,10 +155,12 @@ def test_a_second_relay_stands_by_and_takes_over_when_the_first_one_ends(db: Dat
             emit_all(db, "b")
             until(lambda: one.subjects == ["a", "b"])
             assert two.subjects == []
-            owner.execute(
+            ended = admin.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = 4301"
-                " AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+                " AND granted AND database = (SELECT oid FROM pg_database WHERE datname = %s)",
+                (f"credit_{urls['MARK']}",),
             )
+            assert ended.fetchall() == [(True,)], "one leader, one lock"
             emit_all(db, "c")
             first.join()
             assert first.failure is not None, "a lost lock must end the relay"
@@ -179,7 +185,7 @@ def test_events_wait_in_order_while_the_bus_is_away(db: Database) -> None:
 
 
 def test_events_wait_while_the_database_of_the_bus_refuses(
-    db: Database, bus: PostgresBus, bus_db: Database, urls: dict[str, str], admin: psycopg.Connection  # type: ignore[type-arg]
+    db: Database, bus: PostgresBus, bus_db: Database, urls: dict[str, str], admin: Admin
 ) -> None:
     name = f"bus_{urls['MARK']}"
     admin.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')  # type: ignore[arg-type]

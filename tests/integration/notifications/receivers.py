@@ -11,9 +11,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from uuid import UUID, uuid4
 
+from infra.system import System
 from services.notifications.dispatcher import send_due
 from services.notifications.handlers import handlers
-from infra.system import System
 from shared.events import Envelope, Event
 from shared.events.audits import AcceptanceRecorded, RoundStarted
 from shared.messaging.inbox import deliver
@@ -133,8 +133,14 @@ def ids(envelopes: list[Envelope]) -> list[str]:
 def accepted(uscc: str = FIRM, division: str = "430202") -> AcceptanceRecorded:
     """A public event."""
     return AcceptanceRecorded(
-        uscc=uscc, round=UUID(int=1), result="accepted", level="II", accepted_on=date(2026, 11, 2),
-        valid_until=date(2031, 11, 2), document_no="株环示例〔2026〕7号", division=division,
+        uscc=uscc,
+        round=UUID(int=1),
+        result="accepted",
+        level="II",
+        accepted_on=date(2026, 11, 2),
+        valid_until=date(2031, 11, 2),
+        document_no="株环示例〔2026〕7号",
+        division=division,
     )
 
 

@@ -16,7 +16,19 @@ from services.notifications.models import Progress
 from shared.events.registry import ConsentGranted, ConsentRevoked
 from tests.conftest import TODAY, Api, As, shown
 from tests.integration.notifications.receivers import (
-    BANK, FIRM, OTHER, Post, Receiver, accepted, deliveries, happen, ids, place, send, started, subscribed,
+    BANK,
+    FIRM,
+    OTHER,
+    Post,
+    Receiver,
+    accepted,
+    deliveries,
+    happen,
+    ids,
+    place,
+    send,
+    started,
+    subscribed,
 )
 
 
@@ -48,7 +60,9 @@ def test_500_500_200_is_three_posts_of_the_same_bytes_and_only_that_firm_waits(
     assert [d["state"] for d in deliveries(owner, made)] == ["delivered"] * 3
     attempts = owner.get(f"{place(made)}/deliveries/{deliveries(owner, made)[0]['id']}/attempts").json()["items"]
     assert [(a["n"], a["http_status"], a["error_code"]) for a in attempts] == [
-        (1, 500, "http_status"), (2, 500, "http_status"), (3, 200, None),
+        (1, 500, "http_status"),
+        (2, 500, "http_status"),
+        (3, 200, None),
     ]
 
 
@@ -162,7 +176,9 @@ def test_a_consent_withdrawn_between_two_attempts_skips_the_delivery(
     happen(system, consent(), started())
     receiver.answer = lambda _: 500
     assert send(system) == 1
-    happen(system, ConsentRevoked(consent=UUID(int=7), uscc=FIRM, bank=BANK, scope=["audit"], valid_to=date(2027, 1, 31)))
+    happen(
+        system, ConsentRevoked(consent=UUID(int=7), uscc=FIRM, bank=BANK, scope=["audit"], valid_to=date(2027, 1, 31))
+    )
     assert send(system, later(2)) == 0
     (delivery,) = deliveries(bank, made)
     assert (delivery["state"], delivery["error_code"], delivery["attempts"]) == ("skipped", "not_entitled", 1)

@@ -169,6 +169,21 @@ def test_a_name_that_turns_inward_between_check_and_connection_is_blocked() -> N
     asyncio.run(run())
 
 
+def test_a_name_is_looked_up_and_judged_again_for_every_new_connection() -> None:
+    async def answer(_: web.BaseRequest) -> web.Response:
+        return web.Response(headers={"Connection": "close"})
+
+    async def run() -> None:
+        resolver = Answers(["127.0.0.1"], ["10.0.0.1"])
+        async with receiver(answer) as got, Transport(LOOPBACK, resolver=resolver) as transport:
+            outgoing = Outgoing(got.url.replace("127.0.0.1", "localhost"), {}, BODY)
+            assert (await transport.send(outgoing)).succeeded
+            assert (await transport.send(outgoing)).reason == "private"
+        assert len(got.requests) == 1
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize("last", [True, False])
 def test_one_bad_address_among_good_ones_refuses_all(last: bool) -> None:
     async def run() -> None:
