@@ -179,7 +179,8 @@ def _round(facts: Sequence[Told]) -> dict[str, Any]:
 
 
 def _overdue(facts: Sequence[Told]) -> bool:
-    """Whether a duty of a mandatory round is overdue."""
+    """Whether a duty that makes the audit itself overdue is overdue, in a mandatory round."""
     tracks = [f.value["track"] for f in facts if f.value.get("track")]
-    states = {f.value["duty"]: f.value["state"] for f in facts if f.code == OBLIGATION}
+    counted = rules.sources()["overdue_duties"]
+    states = {f.value["duty"]: f.value["state"] for f in facts if f.code == OBLIGATION and f.value["duty"] in counted}
     return "voluntary" not in tracks and "overdue" in states.values()

@@ -11,9 +11,9 @@ from sqlmodel import Session, col, select
 from services.audits import law
 from services.audits.actions.files import file_faults, rest_on
 from services.audits.actions.measures import determined_faults, generated_faults, reported_faults
-from services.audits.actions.obligations import fulfil, open_obligation
+from services.audits.actions.obligations import fulfil
 from services.audits.actions.steps import Step
-from services.audits.models import AuditRound, InstitutionCopy, PhaseRecord, RoundState, Track
+from services.audits.models import AuditRound, InstitutionCopy, PhaseRecord, RoundState
 from services.audits.refusals import fault, need
 from shared.events.audits import PhaseCompleted, ReportSubmitted, RoundStarted
 from shared.problems import Fault, MoveNotAllowed
@@ -210,6 +210,4 @@ def submit_report(step: Step, given: Report) -> AuditRound:
         )
     )
     fulfil(tx, round, "REPORT", given.submitted_on)
-    if round.track is Track.MANDATORY:
-        open_obligation(tx, round, "RESULT_PUBLICATION", given.submitted_on)
     return step.settled()

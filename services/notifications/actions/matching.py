@@ -23,7 +23,7 @@ def lock_head(tx: Session) -> int:
 def match_event(tx: Session, seq: int, today: date) -> int:
     """Owe one event, just appended, to the active subscriptions that want it; returns to how many lanes."""
     values = {"seq": seq, "now": utc_now(), "today": today}
-    return tx.execute(_owing_event(), values).scalar_one()
+    return int(tx.execute(_owing_event(), values).scalar_one())
 
 
 def catch_up(tx: Session, subscription: Subscription, today: date) -> None:

@@ -25,7 +25,7 @@ ME = Caller("me", "city_ecology", "我", "4302", "", frozenset({"proof:read", "p
 
 @pytest.fixture
 def settings(cluster: Cluster) -> Settings:
-    return Settings(CLEANPROD_SECRETS=cluster.home.secrets, CLEANPROD_ISSUER=ISSUER)  # type: ignore[call-arg]
+    return Settings(CLEANPROD_SECRETS=cluster.home.secrets, CLEANPROD_ISSUER=ISSUER)
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def as_client(edge: Edge, signer: TokenSigner) -> Iterator[As]:
 
         def make(client_id: str = "me", **changes: object) -> Api:
             caller = replace(ME, client_id=client_id, **changes)  # type: ignore[arg-type]
-            return Api(client, signer.issue(caller, time.time()))  # type: ignore[arg-type]
+            return Api(client, signer.issue(caller, time.time()))
 
         yield make
 
@@ -66,4 +66,4 @@ def me(as_client: As) -> Api:
 
 @pytest.fixture
 def nobody(edge: Edge) -> Api:
-    return Api(TestClient(edge, raise_server_exceptions=False), None)  # type: ignore[arg-type]
+    return Api(TestClient(edge, raise_server_exceptions=False), None)

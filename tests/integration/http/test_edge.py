@@ -129,7 +129,7 @@ def test_a_database_that_is_away_is_a_503_and_liveness_goes_on(
     me: Api, nobody: Api, urls: dict[str, str], admin: Owner
 ) -> None:
     name = f"credit_{urls['MARK']}"
-    admin.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')  # type: ignore[arg-type]
+    admin.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
     try:
         admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
         problem(me.post(THINGS, {"name": "a"}), 503, "overloaded")
@@ -139,20 +139,19 @@ def test_a_database_that_is_away_is_a_503_and_liveness_goes_on(
         ready = nobody.get("/readyz")
         assert (ready.status_code, ready.json()["services"]["proof"]["ready"]) == (503, False)
     finally:
-        admin.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')  # type: ignore[arg-type]
+        admin.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
     assert me.post(THINGS, {"name": "a"}).status_code == 201
 
 
 def test_too_many_in_flight_are_refused_and_health_is_not(me: Api, nobody: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shared_app, "MAX_IN_FLIGHT", 1)
-    with gate("held") as held:
-        with Running(lambda stop: me.post(THINGS, {"name": "a", "ending": "held"})):
-            assert held.entered.wait(20)
-            answer = me.get(f"{THINGS}/1")
-            problem(answer, 503, "overloaded")
-            assert answer.headers["Retry-After"] == "1"
-            assert nobody.get("/livez").status_code == nobody.get("/metrics").status_code == 200
-            held.go.set()
+    with gate("held") as held, Running(lambda stop: me.post(THINGS, {"name": "a", "ending": "held"})):
+        assert held.entered.wait(20)
+        answer = me.get(f"{THINGS}/1")
+        problem(answer, 503, "overloaded")
+        assert answer.headers["Retry-After"] == "1"
+        assert nobody.get("/livez").status_code == nobody.get("/metrics").status_code == 200
+        held.go.set()
     assert me.get(f"{THINGS}/1").status_code == 200
 
 
@@ -243,7 +242,7 @@ def test_a_request_that_is_cancelled_gives_its_connection_back(edge: Edge, db: D
     headers = {"Authorization": f"Bearer {me._token}", "Idempotency-Key": "cancelled"}
 
     async def leave(held: Any) -> None:
-        transport = httpx.ASGITransport(app=edge)  # type: ignore[arg-type]
+        transport = httpx.ASGITransport(app=edge)
         async with httpx.AsyncClient(transport=transport, base_url="http://t") as client:
             asked = asyncio.create_task(client.post(THINGS, json={"name": "a", "ending": "held"}, headers=headers))
             await asyncio.to_thread(held.entered.wait, 20)

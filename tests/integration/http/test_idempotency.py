@@ -135,7 +135,7 @@ def test_a_crowd_of_twins_on_one_event_loop_is_answered_soon(edge: Edge, signer:
     headers = key() | {"Authorization": f"Bearer {signer.issue(ME, time.time())}"}
 
     async def crowd() -> list[httpx.Response]:
-        transport = httpx.ASGITransport(app=edge)  # type: ignore[arg-type]
+        transport = httpx.ASGITransport(app=edge)
         async with httpx.AsyncClient(transport=transport, base_url="http://t") as client:
             asked = [client.post(THINGS, json={"name": "a"}, headers=headers) for _ in range(150)]
             return await asyncio.gather(*asked)

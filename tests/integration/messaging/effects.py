@@ -72,7 +72,8 @@ class Running:
     """Something that runs in a thread until stopped; its failure is kept."""
 
     def __init__(self, loop: Callable[[threading.Event], object]) -> None:
-        self.stop, self.failure = threading.Event(), None
+        self.stop = threading.Event()
+        self.failure: BaseException | None = None
         self._loop = loop
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -80,7 +81,7 @@ class Running:
         try:
             self._loop(self.stop)
         except BaseException as error:
-            self.failure: BaseException | None = error
+            self.failure = error
 
     def __enter__(self) -> "Running":
         self._thread.start()

@@ -188,7 +188,7 @@ def test_events_wait_while_the_database_of_the_bus_refuses(
     db: Database, bus: PostgresBus, bus_db: Database, urls: dict[str, str], admin: Admin
 ) -> None:
     name = f"bus_{urls['MARK']}"
-    admin.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')  # type: ignore[arg-type]
+    admin.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
     try:
         admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
         with Running(lambda stop: run_relay("proof", db, bus, stop)) as running:
@@ -197,11 +197,11 @@ def test_events_wait_while_the_database_of_the_bus_refuses(
             with pytest.raises(BusUnavailable):
                 relay(db, bus)
             assert pending(db)[0] == 3
-            admin.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')  # type: ignore[arg-type]
+            admin.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
             until(lambda: pending(db)[0] == 0)
             assert running.failure is None
     finally:
-        admin.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')  # type: ignore[arg-type]
+        admin.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
     with bus_db.read() as tx:
         assert tx.execute(sa.text("SELECT key FROM log ORDER BY position")).scalars().all() == ["a", "b", "c"]
 

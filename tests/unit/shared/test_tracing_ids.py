@@ -6,7 +6,7 @@ from uuid import uuid4
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.tracing import caused_by, causation_id, correlation_id, request_id_from, traceparent_from
+from shared.tracing import causation_id, caused_by, correlation_id, request_id_from, traceparent_from
 
 
 @given(st.text(max_size=80))
