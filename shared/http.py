@@ -13,7 +13,7 @@ from fastapi.dependencies.utils import get_flat_params
 from fastapi.exceptions import RequestValidationError
 from fastapi.params import Depends as DependsParam
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 from sqlmodel import Session
 from starlette.concurrency import run_in_threadpool
 
@@ -41,6 +41,14 @@ class Body(BaseModel):
     """A request body: unknown fields are refused, text is trimmed."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, str_max_length=10_000)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nul(cls, given: Any) -> Any:
+        """PostgreSQL has no text with NUL in it; such a body is wrong, not a failure of ours."""
+        if "\\u0000" in json.dumps(given, default=str):
+            raise ValueError("NUL is not text")
+        return given
 
 
 class Unit:

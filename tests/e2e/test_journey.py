@@ -41,7 +41,7 @@ def instance(request: pytest.FixtureRequest) -> Iterator[Instance]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def receiver() -> Iterator[Receiver]:
     started = Receiver().start()
     yield started
