@@ -4,6 +4,8 @@ import io
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
 
 from shared.codes import city_of, county_codes, division_name, make_uscc
 from shared.spreadsheets import write_rows
@@ -70,13 +72,11 @@ def list_file(given: Sequence[Firm]) -> bytes:
 
 def grades_file(given: Sequence[Firm], year: int) -> bytes:
     """Grades of an evaluation year, spread as a real year's are."""
-    from datetime import date
-
     chance = random.Random(SEED)  # noqa: S311
     spread = ["绿牌"] * 6 + ["蓝牌"] * 88 + ["黄牌"] * 4 + ["红牌", "黑牌"]
     headers = ["统一社会信用代码", "评价年度", "等级", "评价层级", "发布日期", "文号"]
     rows = [
-        [f.uscc, year, chance.choice(spread), "省级", date(year + 1, 6, 5), f"湘环示例〔{year + 1}〕0号"] for f in given
+        [f.uscc, Decimal(year), chance.choice(spread), "省级", date(year + 1, 6, 5), f"湘环示例〔{year + 1}〕0号"] for f in given
     ]
     return _file(headers, rows, "评价结果")
 

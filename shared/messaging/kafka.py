@@ -123,8 +123,8 @@ class KafkaBus:
     def check(self) -> None:
         """Raises when the broker does not answer."""
         try:
-            if not self._connected().bootstrap_connected():
-                raise BusUnavailable("the broker does not answer")
+            with self._observing:
+                self._observer("cleanprod-health").topics()
         except KafkaError as error:
             raise BusUnavailable(repr(error)) from error
 

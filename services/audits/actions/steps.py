@@ -9,6 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlmodel import Session, col
 
+from services.audits import law
 from services.audits.actions.status import refresh_status
 from services.audits.models import AuditRound, RoundState, RoundStep
 from shared.auth import Caller
@@ -36,9 +37,9 @@ class Step:
     def dated(self, field: str, day: date, *, parallel: bool = False) -> None:
         """The legal day of the move: 422 `date_out_of_order` unless it follows the step before it and has come.
 
-        A duty that runs beside the states (`parallel`) follows the publication alone.
+        A duty that runs beside the states (`parallel`) follows the publication alone. No step is older than the statutes.
         """
-        before = [self.round.published_on, None if parallel else self.round.latest_on]
+        before = [law.regimes()[0].effective_from, self.round.published_on, None if parallel else self.round.latest_on]
         if day > self.today or any(earlier is not None and day < earlier for earlier in before):
             raise date_out_of_order(f"/{field}")
         self.on = day

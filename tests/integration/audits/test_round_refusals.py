@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from infra.system import System
-from services.audits.models import RoundState
+from services.audits.models import RoundState, Track
 from tests.conftest import As, shown
 from tests.lists import firm, told
 from tests.rounds import ACCEPTED, PRODUCTS, Story, experts, institution, points, put_in_state, story
@@ -287,6 +287,13 @@ def _levels_of_plating(play: Story) -> dict[str, str]:
     from services.audits.actions.levels import systems
 
     return dict.fromkeys(systems()["ELECTROPLATING_2015_T1"].indicators.keys() - {"e07", "e09", "e10"}, "I")
+
+
+def test_a_voluntary_round_has_no_step_older_than_the_statutes(system: System, as_role: As) -> None:
+    play = story(system, as_role, track=Track.VOLUNTARY, published_on=None, latest_on=None, state=S.REPORT_SUBMITTED)
+    for day in ("0001-01-01", "2012-06-30"):
+        assert play.send(play.enterprise, "apply-evaluation", applied_on=day).json()["code"] == "date_out_of_order"
+    assert play.move("apply-evaluation", applied_on="2012-07-01")["state"] == "eval_applied"
 
 
 @pytest.mark.parametrize(("last", "state"), [("5", "accepted"), ("4.9", "accept_failed")])
