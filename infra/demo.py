@@ -175,7 +175,7 @@ class Demo:
         show("移动法定日历 / calendar moved", self.officer.post("/sandbox/clock", {"today": ACCEPTED}))
         story = RoundStory(
             self.firm, self.callers["city_ecology_4302"], round_id, self.experts, date(2026, 3, 12), date(2026, 10, 12),
-            pace=4, told=lambda move, answer: line(f"  {move:22} → {answer['state']}"),
+            pace=4, told=self._moved,
         )  # fmt: skip
         say("审核全过程 / the audit, move by move")
         story.disclose_and_start(uscc_of("institution"))
@@ -183,8 +183,12 @@ class Demo:
         story.report()
         story.evaluation()
         story.implement()
-        self.accepted_at = time.monotonic()
         story.acceptance("株环验示例〔2026〕7号", "I")
+
+    def _moved(self, move: str, answer: dict[str, Any]) -> None:
+        line(f"  {move:22} → {answer['state']}")
+        if move != "record-acceptance":
+            self.accepted_at = time.monotonic()  # the moment before the officer's decision is sent
 
     def _webhook(self, secret: str) -> None:
         received: Received = until(lambda: self.receiver.received[:1], 20, "the webhook")[0]
