@@ -12,14 +12,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from services.notifications.signing import verify
-
 from infra import fiction
 from infra.audit_story import RoundStory
 from infra.client import Callers, until
 from infra.credentials import CLIENTS, uscc_of
 from infra.fiction import Firm
 from infra.receiver import Received, Receiver
+from services.notifications.signing import verify
 
 START, ACCEPTED = "2026-03-10", "2026-10-12"
 

@@ -17,6 +17,8 @@ from infra.parts import SERVICES
 from infra.postgres import EmbeddedPostgres
 from infra.system import System
 from infra.workers import Workers
+from services.notifications.addresses import AllowList
+from services.notifications.schedule import Schedule
 from shared import logs
 from shared.clock import Clock
 from shared.events import load_catalogue
@@ -28,17 +30,40 @@ log = structlog.get_logger("run")
 
 def main() -> None:
     """Start, or say in one sentence why not (exit 1)."""
-    port = int(os.environ.get("CLEANPROD_PORT", "8000"))
     home = Home(Path(os.environ.get("CLEANPROD_HOME", "var")).resolve())
-    os.environ.setdefault("CLEANPROD_ISSUER", f"http://127.0.0.1:{port}")
     logs.setup(os.environ.get("CLEANPROD_LOG_LEVEL", "WARNING"))
     load_catalogue()
     try:
+        port = wanted_port(os.environ.get("CLEANPROD_PORT", "8000"))
+        os.environ.setdefault("CLEANPROD_ISSUER", f"http://127.0.0.1:{port}")
+        require_sense(Settings())
         require_free(port)
         home.take()
         Instance(home, Settings()).run()
     except CannotStart as reason:
         sys.exit(f"cleanprod: {reason}")
+
+
+def wanted_port(given: str) -> int:
+    """The port that a person asked for; CannotStart where it is none."""
+    if not (given.isascii() and given.isdecimal() and len(given) < 6 and 0 < int(given) < 65536):
+        raise CannotStart(f"CLEANPROD_PORT must be a number from 1 to 65535, not “{given}”.")
+    return int(given)
+
+
+def require_sense(settings: Settings) -> None:
+    """What would only fail later, in the middle of its work, is told at the start."""
+    if settings.bus not in ("postgres", "kafka"):
+        raise CannotStart(f"CLEANPROD_BUS must be postgres or kafka, not “{settings.bus}”.")
+    checks: tuple[tuple[str, Callable[[str], object], str, str], ...] = (
+        ("CLEANPROD_RETRY_SECONDS", Schedule.parse, settings.retry_seconds, "1,2,4"),
+        ("CLEANPROD_WEBHOOK_ALLOW", AllowList.parse, settings.webhook_allow, "127.0.0.0/8"),
+    )
+    for name, parse, given, example in checks:
+        try:
+            parse(given)
+        except ValueError as error:
+            raise CannotStart(f"{name} must be such as {example}, not “{given}”.") from error
 
 
 def require_free(port: int) -> None:

@@ -4,6 +4,7 @@ from datetime import date
 from typing import Any
 
 from fastapi import APIRouter
+from pydantic import Field
 
 from infra.system import System
 from shared.http import Body, Me
@@ -13,7 +14,7 @@ from shared.problems import Fault, Forbidden, Text, Unprocessable
 class MoveClock(Body):
     """The day that the legal calendar shall show."""
 
-    today: date
+    today: date = Field(lt=date(2100, 1, 1))
 
 
 def mount(system: System) -> None:

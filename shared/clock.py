@@ -18,14 +18,23 @@ class Clock:
 
     def __init__(self, file: Path | None = None) -> None:
         self._file = file
+        self._held: tuple[tuple[int, int], date] | None = None
 
     def today(self) -> date:
         if self._file is not None:
             try:
-                return date.fromisoformat(self._file.read_text().strip())
+                return self._day_in(self._file)
             except FileNotFoundError:
                 pass
         return datetime.now(SHANGHAI).date()
+
+    def _day_in(self, file: Path) -> date:
+        """Read again only when it was replaced: every request asks for the day."""
+        found = os.stat(file)  # noqa: PTH116 — half the cost of Path.stat, on every request
+        mark = (found.st_ino, found.st_mtime_ns)
+        if self._held is None or self._held[0] != mark:
+            self._held = (mark, date.fromisoformat(file.read_text().strip()))
+        return self._held[1]
 
     @property
     def movable(self) -> bool:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Coroutine, Sequence
 from inspect import iscoroutinefunction
 from typing import Annotated, Any
@@ -12,6 +13,7 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.exceptions import RequestValidationError
 from fastapi.params import Depends as DependsParam
+from fastapi.params import File as FileParam
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, model_validator
 from sqlmodel import Session
@@ -26,6 +28,8 @@ from shared.service import Context
 # A request waits for a row lock on a thread. More of them than threads, and the one that holds the lock would find
 # no thread to commit on: fewer requests are at work than there are threads (40) and connections, the rest wait.
 AT_WORK = 32
+# An instant is often pasted into a URL as we show it; there its `+` would mean a blank.
+_BARE_OFFSET = re.compile(rb"(known_at=[^&+]*)\+(?=[0-9]{2}(?::|%3[Aa])?[0-9]{2}(?:&|$))")
 _at_work: RunVar[CapacityLimiter] = RunVar("at_work")
 
 
@@ -87,17 +91,21 @@ class ServiceRoute(APIRoute):
     """A route whose commit happens before its answer leaves; an exception or a refusal rolls back."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        options["dependencies"] = [*(options.get("dependencies") or []), Depends(refuse_unknown_query)]
+        options["dependencies"] = [*(options.get("dependencies") or []), Depends(refuse_unknown_names)]
         super().__init__(path, endpoint, **options)
         flat = get_flat_params(self.dependant)
         self.query_names = {field.alias for field in flat if field.field_info.__class__.__name__ == "Query"}
+        parts = self.dependant.body_params
+        uploads = any(isinstance(part.field_info, FileParam) for part in parts)
+        self.part_names = {part.alias for part in parts} if uploads else set()
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
 
         async def in_one_transaction(request: Request) -> Response:
             unit = Unit(context_of(request))
-            request.state.unit = unit
+            request.state.unit, request.state.cursor_key = unit, unit.context.sealer.cursor_key
+            request.scope["query_string"] = _BARE_OFFSET.sub(rb"\1%2B", request.scope["query_string"])
             try:
                 given = await _claimed(request, unit)
                 if given.answer is not None:
@@ -181,14 +189,14 @@ def _creates(request: Request, idempotency_key: Annotated[str | None, Header()] 
 creates: DependsParam = Depends(_creates)
 
 
-def refuse_unknown_query(request: Request) -> None:
-    """Query parameters that the route does not declare are a mistake worth telling: 422."""
+async def refuse_unknown_names(request: Request) -> None:
+    """Query parameters and upload fields that the route does not declare are a mistake worth telling: 422."""
     route = request.scope["route"]
-    unknown = sorted(set(request.query_params) - route.query_names)
+    unknown = [("query", name) for name in sorted(set(request.query_params) - route.query_names)]
+    if route.part_names and request.headers.get("content-type", "").lower().startswith("multipart/"):
+        unknown += [("body", name) for name in sorted(set(await request.form()) - route.part_names)]
     if unknown:
-        raise RequestValidationError(
-            [{"type": "extra_forbidden", "loc": ("query", name), "msg": "unknown"} for name in unknown]
-        )
+        raise RequestValidationError([{"type": "extra_forbidden", "loc": at, "msg": "unknown"} for at in unknown])
 
 
 def etag(version: int | str) -> str:

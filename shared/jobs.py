@@ -16,6 +16,7 @@ from sqlmodel import Field, Session, col, select
 from shared.clock import Clock, utc_now
 from shared.db import Database, Json, Utc, Wakeup, crowded, notify, unwell
 from shared.messaging.tables import Table
+from shared.presence import LIVING, Presence
 from shared.problems import Problem, Text
 from shared.tracing import caused_by, correlation_id, traceparent
 
@@ -39,6 +40,7 @@ class Job(Table, table=True):
     content: bytes | None = None
     state: str = "queued"
     attempt: int = 0
+    worker: int | None = None
     rows_total: int | None = None
     rows_done: int = 0
     result: dict[str, Any] | None = Field(default=None, sa_type=Json)
@@ -102,16 +104,17 @@ def enqueue(tx: Session, job: Job) -> Job:
 
 
 def run_jobs(kinds: tuple[JobKind, ...], db: Database, clock: Clock, stop: threading.Event) -> None:
-    """Do queued jobs one after another until stopped; a job whose worker died is done again after its lease."""
-    with closing(Wakeup(db, "jobs")) as wakeup:
+    """Do queued jobs one after another until stopped; a job whose worker died is done again by whoever lives."""
+    with closing(Wakeup(db, "jobs")) as wakeup, closing(Presence(db)) as present:
         while not stop.is_set():
-            if not run_one(kinds, db, clock):
+            present.confirm()
+            if not run_one(kinds, db, clock, present.number):
                 wakeup.wait(5.0, stop)
 
 
-def run_one(kinds: tuple[JobKind, ...], db: Database, clock: Clock) -> bool:
+def run_one(kinds: tuple[JobKind, ...], db: Database, clock: Clock, worker: int | None = None) -> bool:
     """Claim and do the oldest job; False when none waits."""
-    job = _claim(db)
+    job = _claim(db, worker)
     if job is None:
         return False
     kind = next((k for k in kinds if k.kind == job.kind), None)
@@ -133,14 +136,16 @@ def run_one(kinds: tuple[JobKind, ...], db: Database, clock: Clock) -> bool:
     return True
 
 
-def _claim(db: Database) -> Job | None:
-    now = sa.func.now()
-    waiting = (col(Job.state) == "queued") | ((col(Job.state) == "running") & (col(Job.lease_until) < now))
+def _claim(db: Database, worker: int | None) -> Job | None:
+    gone = col(Job.worker).is_not(None) & col(Job.worker).not_in(sa.text(LIVING))
+    left = (col(Job.lease_until) < sa.func.now()) | gone
+    waiting = (col(Job.state) == "queued") | ((col(Job.state) == "running") & left)
     with db.begin() as tx:
         oldest = select(Job).where(waiting).order_by(col(Job.made_at)).limit(1).with_for_update(skip_locked=True)
         job = tx.exec(oldest).first()
         if job is not None:
-            tx.execute(_update(job, state="running", lease_until=_lease(), rows_done=0, attempt=job.attempt + 1))
+            mine = {"worker": worker, "attempt": job.attempt + 1}
+            tx.execute(_update(job, state="running", lease_until=_lease(), rows_done=0, **mine))
             tx.refresh(job)
             tx.expunge(job)
         return job

@@ -58,12 +58,13 @@ def page(
 
 
 def filters_of(request: Request) -> str:
-    """The path and its query, without what only moves through it."""
+    """The path and its query, without what only moves through it; marked so that only we can make a cursor for them."""
     chosen = sorted((k, v) for k, v in request.query_params.multi_items() if k not in ("after", "limit"))
-    return f"{request.url.path}?{urlencode(chosen, errors='replace')}"
+    key = getattr(request.state, "cursor_key", "")
+    return f"{key}{request.url.path}?{urlencode(chosen, errors='replace')}"
 
 
 def _mark(filters: str, parts: Sequence[str]) -> str:
-    """Not a secret: it tells a cursor that was cut, altered or taken from elsewhere."""
+    """It tells a cursor that was cut, altered, made by somebody else or taken from elsewhere."""
     content = json.dumps([filters, *parts]).encode()
     return hashlib.sha256(content).hexdigest()[:16]

@@ -1,6 +1,7 @@
 """Secrets at rest: AES-256-GCM with the place they belong to as associated data."""
 
 import base64
+import hashlib
 import os
 from pathlib import Path
 
@@ -13,6 +14,7 @@ class Sealer:
     def __init__(self, key: bytes) -> None:
         assert len(key) == 32, "the sealing key has 32 bytes"
         self._box = AESGCM(key)
+        self.cursor_key = hashlib.blake2b(b"cursor", key=key, digest_size=16).hexdigest()
 
     @classmethod
     def from_file(cls, path: Path) -> "Sealer":

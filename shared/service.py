@@ -1,7 +1,7 @@
 """The parts list of a service: what the runner, the worker, migrations and tests read."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from fastapi import APIRouter
 from sqlmodel import Session
 
+from shared.auth import Caller
 from shared.clock import Clock
 from shared.db import Database
 from shared.jobs import JobKind
@@ -30,6 +31,37 @@ class Context:
 
 
 Loop = Callable[[Context, threading.Event], None]
+ShortAnswer = tuple[int, list[tuple[bytes, bytes]], bytes]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A GET on a short way: whose, with which name in its path and which `If-None-Match`. It has no query."""
+
+    context: Context
+    caller: Caller
+    name: str
+    if_none_match: str
+
+
+@dataclass(frozen=True)
+class Shortcut:
+    """A short way for one GET route, tried before any routing; None as its answer leaves it to the route.
+
+    `path` is the route's template with one name in it. The edge has checked the token; the answer checks the rest.
+    """
+
+    path: str
+    answer: Callable[[Asked], Awaitable[ShortAnswer | None]]
+
+    def name_in(self, path: str) -> str:
+        """The name in a path of this template; empty where it is not one."""
+        before, _, after = self.path.partition("{")
+        after = after.partition("}")[2]
+        if not (path.startswith(before) and path.endswith(after)):
+            return ""
+        name = path[len(before) : len(path) - len(after)]
+        return "" if "/" in name else name
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,3 +77,4 @@ class Service:
     loops: tuple[Loop, ...] = ()
     append_only: tuple[str, ...] = ()
     seed: Callable[[Context], None] | None = None
+    shortcuts: tuple[Shortcut, ...] = ()

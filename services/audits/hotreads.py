@@ -8,9 +8,8 @@ import asyncpg
 from fastapi import Request, Response
 
 from services.audits.actions.statusreads import Clocks, StatusVersion, document, sees_restricted
-from shared.auth import Caller
 from shared.http import content_tag
-from shared.service import Context
+from shared.service import Asked, Context, ShortAnswer, Shortcut
 
 SCOPE = "audits:status:read"
 POOL_SIZE = 8
@@ -24,35 +23,45 @@ WHERE e.uscc = $1
 """
 
 
-async def hot_answer(request: Request, context: Context, uscc: str) -> Response | None:
+async def hot_answer(asked: Asked) -> ShortAnswer | None:
     """The answer for now, or None where the ordinary way must decide.
 
     That is: a problem to tell, a question about the past, a bank's read that goes to the ledger, a database that is away.
     """
-    me: Caller | None = getattr(request.state, "caller", None)
-    if me is None or request.url.query or not me.may(SCOPE):
+    me, clocks = asked.caller, Clocks(asked.context.clock.today())
+    if not me.may(SCOPE):
         return None
-    clocks = Clocks(context.clock.today())
     try:
-        pool = await _pool(context)
-        row = await pool.fetchrow(_STATUS_AND_CONSENT, uscc, me.uscc if me.role == "bank" else "", clocks.today)
+        pool = await _pool(asked.context)
+        row = await pool.fetchrow(_STATUS_AND_CONSENT, asked.name, me.uscc if me.role == "bank" else "", clocks.today)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
         return None
     if row is None or row[6]:
         return None
     version = StatusVersion(*row[:6])
     content = document(version, clocks, restricted=sees_restricted(me, version), consent_required=me.role == "bank")
-    return answer(request, content)
+    tag = content_tag(content)
+    headers = [(b"etag", tag.encode()), (b"cache-control", b"private, no-cache")]
+    if _holds(asked.if_none_match, tag):
+        return 304, headers, b""
+    length = (b"content-length", str(len(content)).encode())
+    return 200, [*headers, length, (b"content-type", b"application/json")], content
+
+
+SHORTCUT = Shortcut("/audits/v1/enterprises/{uscc}/status", hot_answer)
 
 
 def answer(request: Request, content: bytes) -> Response:
     """The document with its ETag, or 304 where the reader has it."""
     tag = content_tag(content)
     headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
-    held = request.headers.get("if-none-match")
-    if held and tag in (part.strip().removeprefix("W/") for part in held.split(",")):
+    if _holds(request.headers.get("if-none-match", ""), tag):
         return Response(status_code=304, headers=headers)
     return Response(content, headers=headers, media_type="application/json")
+
+
+def _holds(if_none_match: str, tag: str) -> bool:
+    return bool(if_none_match) and tag in (part.strip().removeprefix("W/") for part in if_none_match.split(","))
 
 
 async def _pool(context: Context) -> Any:

@@ -2,6 +2,7 @@
 
 from services.audits.daily import daily
 from services.audits.handlers import handlers
+from services.audits.hotreads import SHORTCUT
 from services.audits.imports import LIST_IMPORT
 from services.audits.models import metadata
 from services.audits.routes import router
@@ -16,4 +17,5 @@ service = Service(
     daily=daily,
     jobs=(import_job((LIST_IMPORT,)),),
     append_only=("round_step", "evaluation", "acceptance"),
+    shortcuts=(SHORTCUT,),
 )

@@ -23,7 +23,7 @@ def columns() -> Columns:
 
 
 def apply(run: ImportRun) -> Counts:
-    """Check every row, then record what is new; a row equal to the newest record changes nothing."""
+    """Check every row, then record what is new; a row equal to what stands for its day changes nothing."""
     enterprises = _enterprises(run.tx)
     good: list[NewRecord] = []
     first: dict[tuple[str, int, str], int] = {}
@@ -93,8 +93,8 @@ def _written(run: ImportRun, good: list[NewRecord]) -> Counts:
     counts = Counts()
     newest = _newest(run.tx, {given.uscc for given in good})
     for given in good:
-        before = newest.get((given.uscc, given.evaluation_year, given.level))
-        if before is not None and (before.grade, before.published_on) == (given.grade, given.published_on):
+        before = newest.get((given.uscc, given.evaluation_year, given.level, given.published_on))
+        if before is not None and before.grade == given.grade:
             counts.unchanged += 1
             continue
         record = record_of(given, run.owner)
@@ -105,9 +105,9 @@ def _written(run: ImportRun, good: list[NewRecord]) -> Counts:
     return counts
 
 
-def _newest(tx: Session, usccs: set[str]) -> dict[tuple[str, int, str], CreditRecord]:
+def _newest(tx: Session, usccs: set[str]) -> dict[tuple[str, int, str, date], CreditRecord]:
     mine = select(CreditRecord).where(col(CreditRecord.uscc).in_(usccs)).order_by(col(CreditRecord.recorded_at))
-    return {(r.uscc, r.evaluation_year, r.level): r for r in tx.exec(mine)}
+    return {(r.uscc, *r.publication): r for r in tx.exec(mine)}
 
 
 def offered() -> dict[str, list[str]]:

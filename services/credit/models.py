@@ -31,7 +31,11 @@ class EnterpriseCopy(Table, table=True):
 
 
 class CreditRecord(Table, table=True):
-    """A published grade of an evaluation year; a later record of the same year and level is a correction."""
+    """A published grade of an evaluation year.
+
+    A later record of the same year, level and day of publication is a correction; one published on a later day changes
+    the grade from that day on.
+    """
 
     __tablename__ = "credit_record"
     __table_args__ = (
@@ -51,6 +55,11 @@ class CreditRecord(Table, table=True):
     recorded_at: datetime = Field(
         default_factory=utc_now, sa_type=Utc, sa_column_kwargs={"server_default": sa.text("now()")}
     )
+
+    @property
+    def publication(self) -> tuple[int, str, date]:
+        """What a correction of this record has in common with it."""
+        return self.evaluation_year, self.level, self.published_on
 
     def published(self) -> CreditRecordPublished:
         return CreditRecordPublished(

@@ -32,10 +32,10 @@ def grade_document(tx: Session, me: Caller, uscc: str, as_of: date, known_at: da
 
 
 def known_records(tx: Session, uscc: str, known_at: datetime) -> list[CreditRecord]:
-    """Each (year, level) once: the newest record that was known at an instant."""
+    """Each publication (year, level, day) once: the newest record of it that was known at an instant."""
     mine = select(CreditRecord).where(CreditRecord.uscc == uscc, col(CreditRecord.recorded_at) <= known_at)
     ordered = tx.exec(mine.order_by(col(CreditRecord.recorded_at), col(CreditRecord.id)))
-    return list({(record.evaluation_year, record.level): record for record in ordered}.values())
+    return list({record.publication: record for record in ordered}.values())
 
 
 def known_inputs(tx: Session, uscc: str, as_of: date, known_at: datetime) -> list[CreditInput]:

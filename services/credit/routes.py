@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from services.credit import actions, queries, rules
 from services.credit.actions import NewRecord
@@ -14,6 +14,7 @@ from services.credit.models import CreditRecord
 from shared.clock import utc_now
 from shared.http import Body, Ctx, Me, Tx, creates, json_answer, needs, service_router
 from shared.imports import imports_router
+from shared.instants import KnownAt
 
 router = service_router("credit")
 imports_router(router, "credit", (KIND,), read="credit:imports:read", write="credit:imports:write")
@@ -69,7 +70,7 @@ def read_grade(
     me: Me,
     ctx: Ctx,
     as_of: Annotated[date | None, Query()] = None,
-    known_at: Annotated[AwareDatetime | None, Query()] = None,
+    known_at: KnownAt = None,
 ) -> Response:
     """The grade that holds on a day, as it was known at an instant."""
     day, instant = as_of or ctx.clock.today(), known_at or utc_now()
@@ -80,7 +81,7 @@ def read_grade(
     "/records", status_code=201, response_model=RecordOut, dependencies=[needs("credit:records:write"), creates]
 )
 def publish_record(body: PublishRecord, tx: Tx, me: Me, ctx: Ctx) -> CreditRecord:
-    """Record a published grade; a second one for the same year and level is a correction."""
+    """Record a published grade; a second one for the same year, level and day is a correction."""
     return actions.publish_record(tx, me, NewRecord(**body.model_dump()), ctx.clock.today())
 
 

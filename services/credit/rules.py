@@ -56,7 +56,7 @@ def input_rule(kind: str) -> dict[str, str]:
 def grade_on(records: Iterable[CreditRecord], day: date) -> CreditRecord | None:
     """The record that holds on a day: published by then, of the latest evaluation year; province before city.
 
-    Give each (year, level) once, as it was known. A result holds until the next one and is never back-dated.
+    Give each publication (year, level, day) once, as it was known. A result holds until the next one and is never back-dated.
     """
     published = [record for record in records if record.published_on <= day]
     return max(published, key=lambda r: (r.evaluation_year, r.level == "province", r.published_on), default=None)

@@ -124,9 +124,9 @@ def _add_enterprise(body: dict[str, Any], known: Sequence[Told], day: date) -> N
 
 
 def _credit(known: Sequence[Told], day: date) -> dict[str, Any]:
-    """The grade that holds: of the latest evaluation year, the province's before the city's; the last correction."""
+    """The grade that holds: of the latest evaluation year, the province's before the city's, as published and corrected last."""
     held = {
-        (f.value["evaluation_year"], f.value["level"] == "province"): f.value["norm"]
+        (f.value["evaluation_year"], f.value["level"] == "province", f.valid_from): f.value["norm"]
         for f in known
         if f.code == CREDIT and f.valid_from <= day
     }
@@ -179,8 +179,8 @@ def _round(facts: Sequence[Told]) -> dict[str, Any]:
 
 
 def _overdue(facts: Sequence[Told]) -> bool:
-    """Whether a duty that makes the audit itself overdue is overdue, in a mandatory round."""
+    """Whether a duty that makes the audit itself overdue is overdue, in a round that is mandatory by now."""
     tracks = [f.value["track"] for f in facts if f.value.get("track")]
     counted = rules.sources()["overdue_duties"]
     states = {f.value["duty"]: f.value["state"] for f in facts if f.code == OBLIGATION and f.value["duty"] in counted}
-    return "voluntary" not in tracks and "overdue" in states.values()
+    return tracks[-1:] != ["voluntary"] and "overdue" in states.values()

@@ -2,27 +2,33 @@
 
 import asyncio
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import uvloop
+
 from services.notifications.actions.log import DELIVERIES
-from services.notifications.lanes import Leased, Owed, Result, Room, claim, next_due, record
+from services.notifications.lanes import Leased, Owed, Result, Room, claim, free_the_dead, next_due, record
 from services.notifications.models import Progress
 from services.notifications.schedule import Schedule
 from services.notifications.transport import Limits, Transport
 from services.notifications.waking import Alarm, waker_of
-from services.notifications.webhooks import allowed_targets, judge, outgoing, receiver_of
+from services.notifications.webhooks import Receiver, allowed_targets, judge, outgoing, receiver_of
 from shared import metrics
 from shared.clock import utc_now
 from shared.crashpoints import crash_point
+from shared.presence import Presence
 from shared.service import Context
 
 AT_ONCE, AT_ONCE_PER_SUBSCRIPTION = 128, 16
 HELD = 512
 BATCH = 200
+LOOK_EVERY = 5.0
 LIMITS = Limits()
 NEEDED = timedelta(seconds=LIMITS.total + 5)
 
@@ -37,16 +43,16 @@ class Recorder:
         self._waiting: list[asyncio.Future[None]] = []
         self._some = asyncio.Event()
 
-    async def settle(self, result: Result | None, done: Leased | None) -> None:
-        """Return when the result is recorded; a `done` lane is given back with it or soon after."""
-        written = asyncio.get_running_loop().create_future()
+    def settle(self, result: Result | None, done: Leased | None) -> asyncio.Future[None]:
+        """Done when the result is recorded; a `done` lane is given back with it or soon after."""
+        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(written)
         if result is not None:
             self._results.append(result)
         if done is not None:
             self._done.append(done)
         self._some.set()
-        await written
+        return written
 
     @property
     def idle(self) -> bool:
@@ -85,14 +91,15 @@ class Outside:
 class Dispatcher:
     """Sends what is due within one event loop; several processes may each run one."""
 
-    def __init__(self, context: Context, outside: Outside) -> None:
-        self._context, self._outside = context, outside
+    def __init__(self, context: Context, outside: Outside, present: Presence | None = None) -> None:
+        self._context, self._outside, self._present = context, outside, present
         self._recorder = Recorder(context)
         self._running: set[asyncio.Task[None]] = set()
         self._held: Counter[UUID] = Counter()
         self._all = asyncio.Semaphore(AT_ONCE)
         self._each: dict[UUID, asyncio.Semaphore] = {}
         self._freed = asyncio.Event()
+        self._looked_at = -LOOK_EVERY
         self.attempts = 0
 
     async def drain(self) -> int:
@@ -110,6 +117,7 @@ class Dispatcher:
             writing = group.create_task(self._recorder.run())
             ringing = group.create_task(self._ring(alarm))
             while not stop.is_set():
+                await self._look_for_the_dead()
                 if not await self._claim(group):
                     await self._pause(await self._idle_seconds())
                 elif self._running:
@@ -118,6 +126,14 @@ class Dispatcher:
                 await self._pause(0.1)
             ringing.cancel()
             writing.cancel()
+
+    async def _look_for_the_dead(self) -> None:
+        """At start and every few seconds: another dispatcher's leases end when it does."""
+        now = time.monotonic()
+        if self._present is not None and now >= self._looked_at + LOOK_EVERY:
+            self._looked_at = now
+            await asyncio.to_thread(self._present.confirm)
+            await asyncio.to_thread(free_the_dead, self._context.db)
 
     async def _ring(self, alarm: Alarm) -> None:
         while True:
@@ -142,7 +158,8 @@ class Dispatcher:
         free = min(BATCH, HELD - len(self._running))
         if free <= 0:
             return False
-        room, today = Room(free, dict(self._held)), self._context.clock.today()
+        worker = self._present.number if self._present is not None else None
+        room, today = Room(free, dict(self._held), worker), self._context.clock.today()
         lanes = await asyncio.to_thread(claim, self._context.db, room, self._outside.now(), today)
         if lanes:
             crash_point("dispatcher.after_claim")
@@ -157,8 +174,7 @@ class Dispatcher:
         subscription_id = lane.subscription.id
         each = self._each.setdefault(subscription_id, asyncio.Semaphore(AT_ONCE_PER_SUBSCRIPTION))
         try:
-            async with each, self._all:
-                await self._send_in_order(lane)
+            await self._send_in_order(lane, each)
         finally:
             self._held[subscription_id] -= 1
             if not self._held[subscription_id]:
@@ -166,14 +182,22 @@ class Dispatcher:
                 self._each.pop(subscription_id, None)
             self._freed.set()
 
-    async def _send_in_order(self, lane: Leased) -> None:
-        """The next event is sent only after the one before it is recorded as sent."""
+    async def _send_in_order(self, lane: Leased, each: asyncio.Semaphore) -> None:
+        """The next event is sent once the one before it was accepted, while that is being recorded.
+
+        Waiting for each record would halve the rate; the price is that after a crash a whole run of a lane may come
+        again, in order. What is given up is recorded before the next one is sent.
+        """
+        receiver = receiver_of(self._context, lane.subscription)
         for at, owed in enumerate(lane.owed):
-            if lane.until - self._outside.now() < NEEDED:
-                break
-            result = await self._attempt(lane, owed) if owed.entitled else self._skipped(lane, owed)
+            async with each, self._all:
+                if lane.until - self._outside.now() < NEEDED:
+                    break
+                result = await self._attempt(lane, owed, receiver) if owed.entitled else self._skipped(lane, owed)
             last = at + 1 == len(lane.owed) or result.state is Progress.RETRY_WAIT
-            await self._recorder.settle(result, lane if last else None)
+            written = self._recorder.settle(result, lane if last else None)
+            if last or result.state is Progress.DEAD:
+                await written
             if last:
                 return
         await self._recorder.settle(None, lane)
@@ -184,9 +208,8 @@ class Dispatcher:
             lane, owed.delivery_id, owed.attempts, Progress.SKIPPED, self._outside.now(), error_code="not_entitled"
         )
 
-    async def _attempt(self, lane: Leased, owed: Owed) -> Result:
+    async def _attempt(self, lane: Leased, owed: Owed, receiver: Receiver) -> Result:
         number, started = owed.attempts + 1, self._outside.now()
-        receiver = receiver_of(self._context, lane.subscription)
         more = {"webhook-attempt": str(number), "webhook-delivery-id": str(owed.delivery_id)}
         if owed.traceparent:
             more["traceparent"] = owed.traceparent
@@ -222,7 +245,7 @@ class Dispatcher:
 
 def send_due(context: Context, now: datetime | None = None) -> int:
     """Send everything that is due (at `now`), and what becomes due by it; returns how many attempts were made."""
-    return asyncio.run(_drain(context, (lambda: now) if now is not None else utc_now))
+    return uvloop.run(_drain(context, (lambda: now) if now is not None else utc_now))
 
 
 async def _drain(context: Context, now: Callable[[], datetime]) -> int:
@@ -232,15 +255,16 @@ async def _drain(context: Context, now: Callable[[], datetime]) -> int:
 
 def dispatch(context: Context, stop: threading.Event) -> None:
     """The loop: send what is due until stopped, woken within milliseconds by new deliveries."""
-    asyncio.run(_dispatch(context, stop))
+    uvloop.run(_dispatch(context, stop))
 
 
 async def _dispatch(context: Context, stop: threading.Event) -> None:
-    async with (
-        Transport(allowed_targets(context), limits=LIMITS) as transport,
-        waker_of(context, DELIVERIES).alarm() as alarm,
-    ):
-        await Dispatcher(context, Outside(transport, _schedule(context), utc_now)).run(stop, alarm)
+    with closing(Presence(context.db)) as present:
+        async with (
+            Transport(allowed_targets(context), limits=LIMITS) as transport,
+            waker_of(context, DELIVERIES).alarm() as alarm,
+        ):
+            await Dispatcher(context, Outside(transport, _schedule(context), utc_now), present).run(stop, alarm)
 
 
 def _schedule(context: Context) -> Schedule:

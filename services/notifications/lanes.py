@@ -11,12 +11,13 @@ import sqlalchemy as sa
 from sqlmodel import Session, col
 
 from services.notifications.actions.subscriptions import disable
-from services.notifications.models import OPEN, Delivery, EventLog, Progress, Subscription
+from services.notifications.models import OPEN, Delivery, EventLog, Lane, Progress, Subscription
 from services.notifications.rules import owner_of_subscription, visible
 from shared.db import Database
+from shared.presence import LIVING
 
 LEASE = timedelta(seconds=60)
-IN_A_RUN = 8
+IN_A_RUN = 16
 WAITING_PER_SUBSCRIPTION = 64
 
 _CLAIM = sa.text(
@@ -31,7 +32,7 @@ _CLAIM = sa.text(
         ) found
         WHERE s.state = 'active' ORDER BY found.due_at LIMIT :free
     )
-    UPDATE lane SET lease_token = :token, lease_until = :until FROM picked
+    UPDATE lane SET lease_token = :token, lease_worker = :worker, lease_until = :until FROM picked
     WHERE lane.subscription_id = picked.subscription_id AND lane.subject = picked.subject
     RETURNING lane.subscription_id, lane.subject
     """
@@ -78,9 +79,14 @@ _GIVE_BACK = sa.text(
         DELETE FROM lane l USING rest r
         WHERE l.subscription_id = r.subscription_id AND l.subject = r.subject AND r.next_at IS NULL
     )
-    UPDATE lane l SET due_at = r.next_at, lease_token = NULL, lease_until = NULL FROM rest r
+    UPDATE lane l SET due_at = r.next_at, lease_token = NULL, lease_worker = NULL, lease_until = NULL FROM rest r
     WHERE l.subscription_id = r.subscription_id AND l.subject = r.subject AND r.next_at IS NOT NULL
     """.replace(":given", _GIVEN)
+)
+_FREE = (
+    sa.update(Lane)
+    .where(col(Lane.lease_worker).is_not(None), col(Lane.lease_worker).not_in(sa.text(LIVING)))
+    .values(lease_token=None, lease_worker=None, lease_until=None)
 )
 _NEXT = sa.text(
     """
@@ -140,6 +146,13 @@ class Room:
 
     free: int
     busy: dict[UUID, int]
+    worker: int | None = None
+
+
+def free_the_dead(db: Database) -> None:
+    """End the leases of dispatchers that are gone, so that what they held is sent at once."""
+    with db.begin() as tx:
+        tx.execute(_FREE)
 
 
 def claim(db: Database, room: Room, now: datetime, today: date) -> list[Leased]:
@@ -152,6 +165,7 @@ def claim(db: Database, room: Room, now: datetime, today: date) -> list[Leased]:
         "most": WAITING_PER_SUBSCRIPTION,
         "free": room.free,
         "token": token,
+        "worker": room.worker,
         "until": until,
         "today": today,
     }

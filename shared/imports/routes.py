@@ -94,8 +94,8 @@ def imports_router(
 
 
 def _add_following(router: APIRouter, read: str) -> None:
-    def the_job(job_id: UUID, tx: Tx, me: Me) -> Job:
-        job = tx.get(Job, job_id)
+    def the_job(job_id: str, tx: Tx, me: Me) -> Job:
+        job = tx.get(Job, _as_id(job_id))
         if job is None or not _mine(job.owner, me):
             raise NotFound()
         return job
@@ -115,8 +115,8 @@ def _add_following(router: APIRouter, read: str) -> None:
 
 
 def _add_results(router: APIRouter, by_name: dict[str, ImportKind], read: str) -> None:
-    def the_import(import_id: UUID, tx: Tx, me: Me) -> ImportFile:
-        file = tx.get(ImportFile, import_id)
+    def the_import(import_id: str, tx: Tx, me: Me) -> ImportFile:
+        file = tx.get(ImportFile, _as_id(import_id))
         if file is None or not _mine(file.owner, me):
             raise NotFound()
         return file
@@ -158,6 +158,14 @@ def _add_template(router: APIRouter, by_name: dict[str, ImportKind], read: str) 
             raise NotFound()
         choices = known.choices() if known.choices else None
         return _attachment(template(known.columns, choices=choices), f"{known.columns.title.zh}模板")
+
+
+def _as_id(text: str) -> UUID:
+    """An id of a path; what is no UUID names nothing: NotFound."""
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise NotFound() from error
 
 
 def _mine(owner: str, me: Caller) -> bool:

@@ -116,12 +116,7 @@ def _run(work: Work, kinds: dict[str, ImportKind]) -> dict[str, Any]:
     run = _opened(work, file, kind)
     effect = work.tx.begin_nested()
     counts = kind.apply(run)
-    result = {
-        "import": str(file.id),
-        "dry_run": file.dry_run,
-        "created": counts.created,
-        "updated": counts.updated,
-        "unchanged": counts.unchanged,
+    result = _result(file, counts) | {
         "rejected": run.rejected,
         "warnings": sum(1 for problem, _ in run.problems if problem.severity == "warning"),
     }
@@ -129,7 +124,7 @@ def _run(work: Work, kinds: dict[str, ImportKind]) -> dict[str, Any]:
         text = Text(
             f"有 {run.rejected} 行存在错误，未写入任何内容。", f"{run.rejected} rows have errors; nothing was written."
         )
-        nothing = result | {"created": 0, "updated": 0, "unchanged": 0}
+        nothing = result | vars(Counts())
         rows = run.rows_found()
         raise JobFailed("import_has_errors", text, result=nothing, keep=lambda tx: tx.add_all(rows))
     if file.dry_run:
@@ -144,15 +139,19 @@ def _run(work: Work, kinds: dict[str, ImportKind]) -> dict[str, Any]:
     return result
 
 
+def _result(file: ImportFile, counts: Counts) -> dict[str, Any]:
+    return {"import": str(file.id), "dry_run": file.dry_run} | vars(counts) | {"rejected": 0, "warnings": 0}
+
+
 def _opened(work: Work, file: ImportFile, kind: ImportKind) -> ImportRun:
     try:
         found = find_tables(read_table(file.content, file.filename), kind.columns)
     except FileProblem as problem:
-        raise JobFailed(problem.code, problem.text, result={"import": str(file.id)}) from problem
+        raise JobFailed(problem.code, problem.text, result=_result(file, Counts())) from problem
     if found.problems:
         first = found.problems[0]
         details = [problem.as_json() for problem in found.problems]
-        raise JobFailed(first.code, first.text, result={"import": str(file.id)}, errors=details)
+        raise JobFailed(first.code, first.text, result=_result(file, Counts()), errors=details)
     rows = list(found.rows())
     work.tell(0, len(rows))
     told = [0]

@@ -34,7 +34,7 @@ _Cell = int | float | str | bool | dt.time | dt.date | dt.datetime | dt.timedelt
 
 
 def read_table(source: Path | bytes, filename: str, *, limits: Limits = LIMITS) -> Sheets:
-    """The sheets of an .xlsx, .xls or .csv file, told apart by content, whatever its name.
+    """The sheets of an .xlsx, .xls or .csv file, told apart by content; text under a workbook's name is damaged.
 
     Raises FileProblem: `file_too_large` (before reading, or by the extent of a sheet), `file_unreadable`, `file_empty`
     (no cell holds anything), `file_expands`.
@@ -50,6 +50,8 @@ def read_table(source: Path | bytes, filename: str, *, limits: Limits = LIMITS) 
         sheets = Sheets(filename, "csv", (read_delimited(content, limits),))
     if all(is_blank(value) for sheet in sheets.sheets for row in sheet.rows for value in row):
         raise is_empty()
+    if sheets.kind == "csv" and filename.lower().endswith((".xlsx", ".xls")):
+        raise broken()
     return sheets
 
 

@@ -8,14 +8,9 @@ from uuid import UUID
 from pydantic import BeforeValidator, Field
 
 from shared.http import Body
+from shared.numbers import as_written
 
-
-def _as_text(value: object) -> object:
-    """A whole number as its decimal string; a score is never a float."""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-Score = Annotated[str, BeforeValidator(_as_text), Field(max_length=20, examples=["3"])]
+Score = Annotated[str, BeforeValidator(as_written), Field(max_length=20, examples=["3"])]
 Scores = Annotated[dict[str, Score], Field(max_length=40)]
 Money = Annotated[Decimal, Field(ge=0, max_digits=16, decimal_places=2, examples=["20000.00"])]
 Words = Annotated[str, Field(max_length=2000)]

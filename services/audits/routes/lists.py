@@ -140,6 +140,12 @@ def list_entries(
     return page(request, response, rows, limit, lambda row: [row.position], entries.entry_out)
 
 
+@router.get("/lists/{list_id}/entries.xlsx", dependencies=guarded(the_list, scope=READ))
+def export_entries(listed: TheList, tx: Tx, me: Me) -> Response:
+    """The entries in the caller's jurisdiction with their duties, as a workbook."""
+    return workbook(entries.sheet_headers(), entries.sheet_rows(tx, me, listed.id), "list-entries")
+
+
 def wants(request: Request, asked: str | None, format: str, media_type: str) -> bool:
     """Whether the reader wants a format, by the query or else by its Accept header."""
     return asked == format or (asked is None and media_type.split(";")[0] in request.headers.get("accept", ""))

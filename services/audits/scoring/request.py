@@ -8,6 +8,7 @@ from decimal import Decimal
 from services.audits.scoring.levels import Level
 from services.audits.scoring.problems import ScoreProblem, pointer
 from services.audits.scoring.systems import DecisionRule
+from shared.numbers import as_written
 
 _DECIMAL = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,12})?")
 
@@ -57,7 +58,6 @@ class Faults(list[ScoreProblem]):
 
 
 def read_decimal(raw: object) -> Decimal | None:
-    """The number in a decimal string (or an integer); None for anything else, floats included."""
-    if isinstance(raw, int) and not isinstance(raw, bool):
-        raw = str(raw)
-    return Decimal(raw) if isinstance(raw, str) and _DECIMAL.fullmatch(raw) else None
+    """The number in a decimal string, or in a JSON number that kept its digits; None for anything else."""
+    text = as_written(raw)
+    return Decimal(text) if isinstance(text, str) and _DECIMAL.fullmatch(text) else None

@@ -102,6 +102,7 @@ def upgrade() -> None:
     sa.Column('content', sa.LargeBinary(), nullable=True),
     sa.Column('state', sa.String(length=None), nullable=False),
     sa.Column('attempt', sa.Integer(), nullable=False),
+    sa.Column('worker', sa.Integer(), nullable=True),
     sa.Column('rows_total', sa.Integer(), nullable=True),
     sa.Column('rows_done', sa.Integer(), nullable=False),
     sa.Column('result', postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),

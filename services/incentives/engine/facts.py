@@ -10,8 +10,10 @@ from typing import Any
 
 from services.incentives.engine.model import FactSpec, RuleSet, Text
 from services.incentives.engine.tables import DATA, read_facts
+from shared.numbers import as_written
 
 DECIMAL = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,9})?")
+WHOLE = re.compile(r"-?[0-9]{1,9}")
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -89,9 +91,18 @@ def _walk(body: Any, path: tuple[str, ...], specs: dict[str, FactSpec], found: F
             _walk(value, (*path, str(key)), specs, found)
         else:
             try:
-                values[name] = _value(specs[name], value)
+                values[name] = _value(specs[name], _told(specs[name], value))
             except _Refused as refused:
                 problems.append(FactProblem(_pointer(name) + refused.pointer, refused.code, refused.text))
+
+
+def _told(spec: FactSpec, value: Any) -> Any:
+    """What a caller gives for a number, read liberally: a decimal as a JSON number, a whole number as 2.0 or "2"."""
+    if spec.type == "decimal":
+        return as_written(value)
+    if spec.type == "int" and isinstance(text := as_written(value), str) and WHOLE.fullmatch(text):
+        return int(text)
+    return value
 
 
 def _escaped(key: str) -> str:

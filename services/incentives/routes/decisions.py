@@ -4,7 +4,7 @@ from datetime import date
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Query, Request, Response
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from services.incentives import rules
 from services.incentives.actions import decisions as actions
@@ -17,6 +17,7 @@ from services.incentives.queries.visible import Sight, sight_of, visible_decisio
 from services.incentives.routes.router import router
 from shared.clock import utc_now
 from shared.http import Body, Ctx, Me, Tx, guarded, json_answer, needs
+from shared.instants import KnownAt
 
 Day = Annotated[date | None, Query(ge=rules.FIRST_DAY, le=rules.LAST_DAY)]
 
@@ -57,7 +58,7 @@ def list_decisions(
     ctx: Ctx,
     programme: Annotated[str | None, Query(max_length=100)] = None,
     as_of: Day = None,
-    known_at: Annotated[AwareDatetime | None, Query()] = None,
+    known_at: KnownAt = None,
 ) -> Response:
     """What an enterprise may get or must pay: today, or on another day, or as it was known at an instant."""
     today = ctx.clock.today()

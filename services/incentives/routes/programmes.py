@@ -1,5 +1,6 @@
 """Programmes and their rules, for anybody to read."""
 
+import re
 from typing import Any
 
 from fastapi import Request, Response
@@ -10,6 +11,7 @@ from services.incentives.routes.router import router
 from shared.http import Ctx, content_tag, json_answer, needs
 from shared.problems import NotFound
 
+VERSION = re.compile("[0-9]{1,9}")  # anything else names no version: 404
 READ = needs("incentives:programmes:read")
 
 
@@ -28,9 +30,9 @@ def list_programmes(request: Request, ctx: Ctx) -> Response:
 
 
 @router.get("/rule-sets/{rule_set_id}/versions/{version}", dependencies=[READ])
-def read_rule_set(rule_set_id: str, version: int, request: Request) -> Response:
+def read_rule_set(rule_set_id: str, version: str, request: Request) -> Response:
     """A version of a rule set as JSON, or as a page with a table where `Accept` asks for text/html."""
-    found = rules.rule_sets().version(rule_set_id, version)
+    found = rules.rule_sets().version(rule_set_id, int(version)) if VERSION.fullmatch(version) else None
     if found is None:
         raise NotFound()
     if "text/html" in request.headers.get("accept", ""):

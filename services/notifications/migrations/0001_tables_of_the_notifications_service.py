@@ -99,6 +99,7 @@ def upgrade() -> None:
     sa.Column('subject', sa.String(length=None), nullable=False),
     sa.Column('due_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('lease_token', sa.Uuid(), nullable=True),
+    sa.Column('lease_worker', sa.Integer(), nullable=True),
     sa.Column('lease_until', sa.DateTime(timezone=True), nullable=True),
     sa.ForeignKeyConstraint(['subscription_id'], ['subscription.id'], ),
     sa.PrimaryKeyConstraint('subscription_id', 'subject')
@@ -170,6 +171,7 @@ def upgrade() -> None:
     sa.Column('content', sa.LargeBinary(), nullable=True),
     sa.Column('state', sa.String(length=None), nullable=False),
     sa.Column('attempt', sa.Integer(), nullable=False),
+    sa.Column('worker', sa.Integer(), nullable=True),
     sa.Column('rows_total', sa.Integer(), nullable=True),
     sa.Column('rows_done', sa.Integer(), nullable=False),
     sa.Column('result', postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),

@@ -65,6 +65,7 @@ class Lane(Table, table=True):
     subject: str = Field(primary_key=True)
     due_at: datetime = Field(sa_type=Utc)
     lease_token: UUID | None = None
+    lease_worker: int | None = None
     lease_until: datetime | None = Field(default=None, sa_type=Utc)
 
 

@@ -100,7 +100,7 @@ def start_of(tx: Session, after: str | None) -> int:
 def _parse(after: str, head: LogHead) -> int:
     try:
         epoch, seq = json.loads(base64.urlsafe_b64decode(after + "=" * (-len(after) % 4)))
-        if UUID(epoch) == head.epoch and isinstance(seq, int) and 0 <= seq <= head.seq:
+        if UUID(epoch) == head.epoch and type(seq) is int and 0 <= seq <= head.seq:
             return seq
     except (ValueError, TypeError, AttributeError):
         pass

@@ -46,7 +46,7 @@ class Filter(Body):
     uscc: list[Annotated[str, Field(min_length=18, max_length=18)]] | None = Field(
         default=None, min_length=1, max_length=500
     )
-    division: str | None = Field(default=None, pattern=r"^\d{2}(\d{2}(\d{2})?)?$", examples=["4302"])
+    division: str | None = Field(default=None, pattern=r"^[0-9]{2}([0-9]{2}([0-9]{2})?)?$", examples=["4302"])
 
 
 Patterns = Annotated[list[Annotated[str, Field(max_length=100)]], Field(min_length=1, max_length=100)]
@@ -63,8 +63,8 @@ class Subscribe(Body):
 class ChangeSubscription(Body):
     """A merge-patch: what is not given stays; `filter: null` takes the filter away; another url is verified again."""
 
-    url: str | None = Field(default=None, max_length=4000)
-    types: Patterns | None = None
+    url: str = Field(default="", max_length=4000)
+    types: Patterns = Field(default=[])
     filter: Filter | None = None
 
 
@@ -169,7 +169,8 @@ async def change_subscription(
     require_version(if_match, mine.version)
     given = body.model_fields_set
     before = Filter(uscc=mine.only_usccs, division=mine.only_division)
-    wish = _wish(body.url or mine.url, body.types or mine.types, body.filter if "filter" in given else before)
+    url, types = body.url if "url" in given else mine.url, body.types if "types" in given else mine.types
+    wish = _wish(url, types, body.filter if "filter" in given else before)
     await _refuse_wrong(ctx, wish, new_url=wish.url != mine.url)
 
     def change() -> Subscription:

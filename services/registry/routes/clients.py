@@ -24,8 +24,8 @@ class MakeClient(Body):
 
     role: OptionalLine = Field(examples=["city_ecology"])
     name: Line = Field(examples=["株洲市生态环境局"])
-    jurisdiction: OptionalLine = Field("", examples=["4302"])
-    uscc: OptionalLine = Field("", examples=["91430200MA4QA0029A"])
+    jurisdiction: OptionalLine | None = Field(None, examples=["4302"])
+    uscc: OptionalLine | None = Field(None, examples=["91430200MA4QA0029A"])
 
 
 class TokenOut(BaseModel):
@@ -90,7 +90,7 @@ def read_signing_keys(request: Request, ctx: Ctx) -> Response:
 @router.post("/clients", status_code=201, response_model=SecretOut, dependencies=[needs(SCOPE), creates])
 def make_client(body: MakeClient, tx: Tx, me: Me, ctx: Ctx) -> Any:
     """Make a client of any role; its secret is in this answer and nowhere else."""
-    new = clients.NewClient(**body.model_dump())
+    new = clients.NewClient(body.role, body.name, body.jurisdiction or "", body.uscc or "")
     made, secret = clients.provide_client(tx, pepper_of(ctx.settings), new, me.client_id)
     return {"client_id": made, "client_secret": secret}
 

@@ -66,6 +66,26 @@ def test_a_correction_leaves_what_was_known_before(city: Api) -> None:
     assert grade(city, known_at=between)["grade"] == "蓝牌"
 
 
+def test_a_grade_published_on_a_later_day_holds_from_that_day_and_leaves_the_days_before(city: Api) -> None:
+    city.post("/credit/v1/records", record())
+    city.post("/credit/v1/records", record(grade="黄牌", published_on="2025-09-01"))
+    assert (grade(city)["grade"], grade(city, as_of="2025-08-31")["grade"]) == ("黄牌", "蓝牌")
+    city.post("/credit/v1/records", record(grade="绿牌"))
+    assert (grade(city)["grade"], grade(city, as_of="2025-08-31")["grade"]) == ("黄牌", "绿牌")
+
+
+@pytest.mark.parametrize("instant", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "9999-12-31T23:59:59Z"])
+def test_an_instant_at_the_end_of_the_calendar_is_refused(city: Api, instant: str) -> None:
+    places = (f"/credit/v1/enterprises/{FIRM}", f"/audits/v1/enterprises/{FIRM}/status")
+    for place in (*places, f"/incentives/v1/enterprises/{FIRM}/decisions"):
+        assert city.get(place, params={"known_at": instant}).status_code == 422
+
+
+@pytest.mark.parametrize("place", ["/credit/v1/jobs/x", "/credit/v1/imports/x/rows", "/credit/v1/imports/x/workbook"])
+def test_what_is_no_id_names_nothing(city: Api, place: str) -> None:
+    assert city.get(place).status_code == 404
+
+
 @pytest.mark.parametrize(
     ("changes", "code", "pointer"),
     [

@@ -127,7 +127,7 @@ class Province:
     def count(self, table: str) -> int:
         db: Database = self.system.contexts["incentives"].db
         with psycopg.connect(db.url) as connection:
-            row = connection.execute(f'SELECT count(*) FROM "{table}"').fetchone()  # noqa: S608
+            row = connection.execute(f'SELECT count(*) FROM "{table}"').fetchone()
         assert row is not None
         return int(row[0])
 

@@ -110,6 +110,16 @@ def test_an_overdue_mandatory_audit_is_reviewed_until_the_duty_is_met(province, 
     assert outcome(officer)["outcome"] == "eligible"
 
 
+def test_a_voluntary_round_that_became_mandatory_can_be_overdue(province, officer) -> None:  # type: ignore[no-untyped-def]
+    province.register()
+    province.clean()
+    province.move("auditing", track="voluntary")
+    province.move("auditing", track="mandatory")
+    told = {"uscc": FIRM, "round": province.rounds[FIRM], "code": "REPORT"}
+    province.tell(ObligationOverdue(due_on=date(2026, 11, 1), track="mandatory", **told))
+    assert outcome(officer)["reasons"][0]["rule"] == "G06"
+
+
 def test_a_withdrawn_entry_leaves_no_audit(province, officer) -> None:  # type: ignore[no-untyped-def]
     province.register()
     province.clean()

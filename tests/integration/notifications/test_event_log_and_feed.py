@@ -136,7 +136,7 @@ def test_a_cursor_that_is_not_ours_is_refused(system: System, reader: Api) -> No
     happen(system, accepted())
     with system.contexts["notifications"].db.read() as tx:
         epoch = tx.get_one(LogHead, 1).epoch
-    for wrong in ("%00x", "MTI", "", cursor_of(uuid4(), 1), cursor_of(epoch, 2), cursor_of(epoch, -1)):
+    for wrong in ("%00x", "MTI", "", cursor_of(uuid4(), 1), cursor_of(epoch, 2), cursor_of(epoch, -1), cursor_of(epoch, True)):
         answer = reader.get("/notifications/v1/events", params={"after": wrong})
         assert (answer.status_code, answer.json()["code"]) == (422, "cursor_invalid"), wrong
     assert reader.get("/notifications/v1/events", params={"after": cursor_of(epoch, 1)}).status_code == 200

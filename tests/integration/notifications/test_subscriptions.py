@@ -149,6 +149,14 @@ def test_a_merge_patch_leaves_what_it_does_not_name(owner: Api, receiver: Receiv
     assert changed.json()["state"] == "active" and changed.headers["ETag"] == '"3"'
     changed = owner.patch(place(made), {"filter": None}, headers={"If-Match": '"3"'})
     assert changed.json()["filter"] is None
+    for wrong, code in (
+        ({"url": None}, "invalid_request"),
+        ({"types": None}, "invalid_request"),
+        ({"url": ""}, "target_not_allowed"),
+    ):
+        answer = owner.patch(place(made), wrong, headers={"If-Match": '"4"'})
+        assert (answer.status_code, answer.json()["code"]) == (422, code), shown(answer)
+    assert owner.get(place(made)).json()["version"] == 4
 
 
 def test_after_delete_nothing_is_sent_and_nothing_is_there(system: System, owner: Api, receiver: Receiver) -> None:

@@ -145,6 +145,14 @@ def _pair(client: dict[str, Any]) -> dict[str, str]:
     return {"client_id": client["client_id"], "secret": client["client_secret"]}
 
 
+def test_null_is_as_good_as_leaving_it_out(province: Api) -> None:
+    for given in (
+        {"role": "bank", "uscc": FIRM, "jurisdiction": None},
+        {"role": "city_ecology", "jurisdiction": "4302", "uscc": None},
+    ):
+        assert province.post(CLIENTS, given | {"name": "示例"}).status_code == 201
+
+
 def test_only_the_province_makes_clients_and_with_a_key(as_role: As, province: Api) -> None:
     given = {"role": "subscriber", "name": "示例"}
     assert as_role("city_ecology", jurisdiction="4302").post(CLIENTS, given).status_code == 403

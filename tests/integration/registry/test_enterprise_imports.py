@@ -140,6 +140,22 @@ def test_a_file_of_another_kind_and_another_role_are_refused(city: Api, as_role:
     assert template.status_code == 200 and template.content[:2] == b"PK"
 
 
+def test_a_misspelt_form_field_is_told_and_nothing_is_imported(city: Api, system: System) -> None:
+    files = {"file": ("企业.xlsx", workbook([row(1)]), "application/octet-stream")}
+    answer = city.post("/registry/v1/imports", data={"kind": "enterprises", "dryRun": "true"}, files=files)
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/dryRun")
+    system.run_until_quiet()
+    assert city.get(PLACE).json()["items"] == []
+
+
+def test_a_file_with_other_columns_fails_with_a_whole_result(city: Api, system: System) -> None:
+    files = {"file": ("企业.csv", f"企业名称,统一社会信用代码,备注\n甲,{FIRM},x\n".encode(), "text/csv")}
+    accepted = city.post("/registry/v1/imports", data={"kind": "enterprises"}, files=files)
+    system.run_until_quiet()
+    job = city.get(accepted.headers["location"]).json()
+    assert (job["state"], job["error"]["code"], counts(job)) == ("failed", "column_missing", (0, 0, 0, 0, 0))
+
+
 def test_twenty_thousand_firms_are_in_the_register_with_their_history_and_events(city: Api, system: System) -> None:
     files = {"file": ("企业.xlsx", workbook([row(n) for n in range(20_000)]), "application/octet-stream")}
     accepted = city.post("/registry/v1/imports", data={"kind": "enterprises"}, files=files)
@@ -149,4 +165,4 @@ def test_twenty_thousand_firms_are_in_the_register_with_their_history_and_events
     assert (job["state"], job["rows_done"], counts(job)) == ("succeeded", 20_000, (20_000, 0, 0, 0, 0))
     with context.db.read() as tx:
         for table in ("enterprise", "enterprise_version", "outbox"):
-            assert tx.execute(sa.text(f"SELECT count(*) FROM {table}")).scalar_one() == 20_000  # noqa: S608
+            assert tx.execute(sa.text(f"SELECT count(*) FROM {table}")).scalar_one() == 20_000

@@ -233,6 +233,7 @@ def test_the_past_is_readable_on_both_clocks(registered: dict[str, Any], city: A
     assert seen("2027-02-01", known_at=second) == old
     assert seen(known_at=first) == old
     assert city.get(f"{PLACE}/{FIRM}", params={"as_of": "2026-11-19"}).status_code == 404
+    assert city.get(f"{PLACE}/{FIRM}?known_at={first}").json()["version"] == 1, "pasted as it is shown"
     before = (datetime.fromisoformat(first) - timedelta(seconds=1)).astimezone(UTC).isoformat()
     assert city.get(f"{PLACE}/{FIRM}", params={"known_at": before}).status_code == 404
     early = change(city, 3, name="x", valid_from="2026-11-19")
@@ -313,4 +314,4 @@ def test_the_service_itself_cannot_rewrite_history(registered: dict[str, Any], s
             pytest.raises(sa.exc.ProgrammingError, match="permission denied"),
             system.contexts["registry"].db.begin() as tx,
         ):
-            tx.execute(sa.text(f"DELETE FROM {table}"))  # noqa: S608
+            tx.execute(sa.text(f"DELETE FROM {table}"))

@@ -46,8 +46,10 @@ REFUSED: list[tuple[Any, str, str]] = [
     ({"audit": {"stage": "OVERDUE", "overdue": False}}, "/audit/overdue", "fact_contradicts"),
     ({"credit": {"norm": 6}}, "/credit/norm", "out_of_range"),
     ({"credit": {"norm": True}}, "/credit/norm", "wrong_type"),
-    ({"credit": {"norm": "2"}}, "/credit/norm", "wrong_type"),
-    ({"al_kwh_per_t": 13400.5}, "/al_kwh_per_t", "decimal_as_string"),
+    ({"credit": {"norm": "two"}}, "/credit/norm", "wrong_type"),
+    ({"credit": {"norm": 2.5}}, "/credit/norm", "wrong_type"),
+    ({"al_kwh_per_t": 13400.123456789012345}, "/al_kwh_per_t", "decimal_as_string"),
+    ({"al_kwh_per_t": float("nan")}, "/al_kwh_per_t", "decimal_as_string"),
     ({"al_kwh_per_t": "1e4"}, "/al_kwh_per_t", "wrong_type"),
     ({"al_kwh_per_t": "NaN"}, "/al_kwh_per_t", "wrong_type"),
     ({"al_kwh_per_t": "-1"}, "/al_kwh_per_t", "out_of_range"),
@@ -76,6 +78,13 @@ def test_a_body_is_refused_where_it_is_wrong(body: Any, pointer: str, code: str)
     assert isinstance(problems, list)
     assert [(problem.pointer, problem.code) for problem in problems] == [(pointer, code)]
     assert problems[0].text.zh and problems[0].text.en
+
+
+def test_json_numbers_are_read_as_they_were_written() -> None:
+    facts = facts_from_api({"al_kwh_per_t": 13400.5, "renewable_share_pct": 8, "credit": {"norm": "2"}, "price_year": 2025.0})
+    assert isinstance(facts, Facts)
+    expected = {"al_kwh_per_t": Decimal("13400.5"), "renewable_share_pct": Decimal(8), "credit.norm": 2, "price_year": 2025}
+    assert facts.values == expected
 
 
 def test_every_problem_of_a_body_is_told_at_once() -> None:

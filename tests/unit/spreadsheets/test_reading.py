@@ -39,8 +39,12 @@ def test_the_kind_is_decided_by_content(name: str) -> None:
     assert read_table(old_book([HEADER, GOOD]), name).kind == "xls"
 
 
-def test_text_named_xlsx_is_read_as_text() -> None:
-    assert read_table("企业名称,备注\n示例,x\n".encode(), "list.xlsx").kind == "csv"
+@pytest.mark.parametrize("name", ["list.xlsx", "LIST.XLS"])
+def test_text_under_the_name_of_a_workbook_is_unreadable(name: str) -> None:
+    for content in ("企业名称,备注\n示例,x\n".encode(), b"no spreadsheet at all"):
+        with pytest.raises(FileProblem) as refused:
+            read_table(content, name)
+        assert refused.value.code == "file_unreadable"
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "gbk"])
