@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from infra import contracts
+from infra import contracts, walk
 from infra.home import Home
 from infra.parts import SERVICES
 from infra.postgres import EmbeddedPostgres
@@ -52,6 +52,7 @@ def main(arguments: list[str]) -> None:
             migration(name, sentence)
         case ["schemas"]:
             contracts.rewrite()
+            walk.rewrite()
         case ["redrive", name, subject]:
             redrive_embedded(name, subject)
         case _:

@@ -125,8 +125,10 @@ class Edge:
             if scheme.lower() != "bearer" or not token:
                 raise missing_token()
             scope["state"]["caller"] = self._verifier.caller(token.strip(), time.time())
-        if "\x00" in scope["path"] or b"%00" in scope.get("query_string", b""):
-            raise NotFound()  # no name and no filter of ours holds a NUL, and PostgreSQL could not be asked
+        if "\x00" in scope["path"]:
+            raise NotFound()  # no name of ours holds a NUL, and PostgreSQL could not be asked
+        if b"%00" in scope.get("query_string", b""):
+            raise _unreadable("invalid", _INVALID[1])
         length = headers.get(b"content-length", "0")
         if length.isdecimal() and int(length) > _limit_of(headers):
             raise _too_large()

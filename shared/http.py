@@ -15,7 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.params import Depends as DependsParam
 from fastapi.params import File as FileParam
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, field_validator
 from sqlmodel import Session
 from starlette.concurrency import run_in_threadpool
 
@@ -46,10 +46,10 @@ class Body(BaseModel):
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, str_max_length=10_000)
 
-    @model_validator(mode="before")
+    @field_validator("*", mode="before")
     @classmethod
     def _without_nul(cls, given: Any) -> Any:
-        """PostgreSQL has no text with NUL in it; such a body is wrong, not a failure of ours."""
+        """PostgreSQL has no text with NUL in it; such a value is wrong, not a failure of ours."""
         if "\\u0000" in json.dumps(given, default=str):
             raise ValueError("NUL is not text")
         return given

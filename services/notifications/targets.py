@@ -3,6 +3,7 @@
 import ipaddress
 import re
 import unicodedata
+from functools import lru_cache
 from dataclasses import dataclass
 
 import idna
@@ -82,6 +83,7 @@ def check_url(url: str, allow: AllowList) -> TargetProblem | None:
     return None
 
 
+@lru_cache(maxsize=4096)  # the same few addresses are read for every delivery
 def read_target(url: str, allow: AllowList) -> Target:
     """The target a URL stands for; raises TargetRefused."""
     authority, is_plain = _split(url)

@@ -13,7 +13,7 @@ import psycopg
 from sqlmodel import Session
 
 from services.incentives.models import TierEntry, TierFile, TierList
-from services.incentives.tierfiles import CSV_ZH, Writer, head_of
+from services.incentives.tierfiles import CSV, CSV_ZH, PIECE, Writer, head_of
 from shared.clock import utc_now
 from shared.db import Database
 from tests.bench.machine import Memory
@@ -64,7 +64,7 @@ def _stream(stage: Stage, media: str, lines: int) -> float:
 
 
 def _lay(url: str, count: int) -> UUID:
-    list_id, writer, part = uuid4(), Writer(), {name: 0 for name in ("ndjson", "csv")}
+    list_id, writer = uuid4(), Writer()
     with psycopg.connect(url) as database:
         with database.cursor().copy(f"COPY tier_entry ({', '.join(COLUMNS)}) FROM STDIN") as rows:
             for entry in _entries(list_id, count):
@@ -73,22 +73,20 @@ def _lay(url: str, count: int) -> UUID:
         database.commit()
     db = Database(url, pool=1)
     with db.begin() as tx:
-        _frozen(tx, list_id, writer, part)
+        _frozen(tx, list_id, writer)
         tx.add(_head(list_id, writer))
     db.dispose()
     return list_id
 
 
-def _frozen(tx: Session, list_id: UUID, writer: Writer, part: dict[str, int]) -> None:
+def _frozen(tx: Session, list_id: UUID, writer: Writer) -> None:
     """The files in pieces, as `publish` stores them; each CSV begins with its header row."""
-    tx.add(TierFile(list_id=list_id, format=CSV_ZH, part=0, content=head_of(CSV_ZH)))
-    tx.add(TierFile(list_id=list_id, format="csv", part=0, content=head_of("csv")))
-    part["csv"] = 1
+    for name in (CSV, CSV_ZH):
+        tx.add(TierFile(list_id=list_id, format=name, part=0, content=head_of(name)))
     for name, content in writer.pieces(1):
-        for at in range(0, len(content), 512 * 1024):
-            piece = content[at : at + 512 * 1024]
-            tx.add(TierFile(list_id=list_id, format=name, part=part[name], content=piece))
-            part[name] += 1
+        first = 1 if name == CSV else 0
+        for part, at in enumerate(range(0, len(content), PIECE), first):
+            tx.add(TierFile(list_id=list_id, format=name, part=part, content=content[at : at + PIECE]))
 
 
 def _head(list_id: UUID, writer: Writer) -> TierList:

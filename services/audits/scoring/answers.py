@@ -51,7 +51,7 @@ def _read(indicator: Indicator, answer: object, place: Place, faults: Faults) ->
 
 def _read_excuse(answer: Mapping[str, object], place: Place, faults: Faults) -> Given | None:
     reason = answer["not_applicable"]
-    if not isinstance(reason, str) or not reason.strip():
+    if not isinstance(reason, str) or not reason.strip() or not _is_text(reason):
         place = (*place, "not_applicable")
         faults.add("reason_required", place, "“不适用”须说明理由", "not applicable needs a reason")
         return None
@@ -61,6 +61,15 @@ def _read_excuse(answer: Mapping[str, object], place: Place, faults: Faults) -> 
             faults.add("value_invalid", (*place, key), zh, en)
             return None
     return Given(not_applicable=reason.strip())
+
+
+def _is_text(text: str) -> bool:
+    """Whether it is text that can be written down: JSON lets half a surrogate pair through."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _read_value(

@@ -92,10 +92,14 @@ def test_an_unknown_query_parameter_is_named(me: Api) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/proof/v1/names/%00", f"{THINGS}?q=%00", f"{THINGS}?limit=0", f"{THINGS}/x"],
+    [f"{THINGS}?q=%00", f"{THINGS}?limit=0", f"{THINGS}/x"],
 )
 def test_a_value_that_no_database_holds_is_the_callers_mistake(me: Api, path: str) -> None:
     problem(me.get(path), 422, "invalid_request")
+
+
+def test_a_path_that_no_database_holds_is_not_found(me: Api) -> None:
+    problem(me.get("/proof/v1/names/%00"), 404, "not_found")
 
 
 def test_a_number_that_no_column_holds_is_the_callers_mistake(me: Api, db: Database) -> None:

@@ -44,6 +44,7 @@ def test_an_unknown_decision_rule_is_refused(rule: str) -> None:
         ({"value": "20", "energy_saving": True}, ("value_invalid", "/indicators/e05/energy_saving")),
         ({"not_applicable": ""}, ("reason_required", "/indicators/e05/not_applicable")),
         ({"not_applicable": " "}, ("reason_required", "/indicators/e05/not_applicable")),
+        ({"not_applicable": "\ud800"}, ("reason_required", "/indicators/e05/not_applicable")),
         ({"not_applicable": True}, ("reason_required", "/indicators/e05/not_applicable")),
         ({"not_applicable": "why", "value": "2"}, ("value_invalid", "/indicators/e05/value")),
     ],

@@ -1,0 +1,59 @@
+"""Events per second through the outbox, the bus and an inbox: one relay and one consumer that keeps copies."""
+
+import threading
+import time
+from collections.abc import Sequence
+from uuid import uuid4
+
+from shared.events.registry import EnterpriseRegistered
+from shared.messaging.inbox import Settler
+from shared.messaging.kafka import KafkaBus
+from shared.messaging.outbox import emit, relay
+from shared.messaging.postgres import PostgresBus
+from tests.bench.measure import Figure, Scale
+from tests.bench.stage import Lab
+from tests.data.firms import firms
+
+
+def figures(lab: Lab, scale: Scale, bus: PostgresBus | KafkaBus, name: str) -> list[Figure]:
+    count = scale.of(5_000, 1_000)
+    bus.prepare()
+    _emit(lab, count)
+    db, began = lab.system.contexts["registry"].db, time.perf_counter()
+    while relay(db, bus):
+        continue
+    relayed = count / (time.perf_counter() - began)
+    return [
+        Figure(f"{name}: events relayed", relayed, None, "/s"),
+        Figure(f"{name}: events consumed by audits", _consume(lab, bus, count), None, "/s"),
+    ]
+
+
+def _emit(lab: Lab, count: int) -> None:
+    with lab.system.contexts["registry"].db.begin() as tx:
+        for firm in firms(count):
+            emit(
+                tx,
+                EnterpriseRegistered(
+                    uscc=firm.uscc, name=firm.name, division=firm.division, industry=firm.industry, status="active", version=1
+                ),
+            )
+
+
+def _consume(lab: Lab, bus: PostgresBus | KafkaBus, count: int) -> float:
+    service = next(s for s in lab.system.services if s.name == "audits")
+    stop, settled, times = threading.Event(), 0, []
+    settler = Settler(service.handlers, lab.system.contexts["audits"].db, stop)
+
+    def settle(records: Sequence[bytes]) -> None:
+        nonlocal settled
+        times.append(time.perf_counter())
+        settler.settle(records)
+        settled += len(records)
+        times.append(time.perf_counter())
+        if settled >= count:
+            stop.set()
+
+    # A group of its own: on the same records, whatever bus had them before.
+    bus.consume(f"bench-{uuid4().hex}", ["registry.events"], settle, stop)
+    return settled / (times[-1] - times[0])
