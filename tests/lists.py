@@ -72,10 +72,12 @@ def made_list(api: Api, **fields: Any) -> str:
     return str(answer.json()["id"])
 
 
-def imported(system: System, api: Api, list_id: str, content: bytes, **form: str) -> dict[str, Any]:
+def imported(
+    system: System, api: Api, list_id: str, content: bytes, name: str = "list.xlsx", **form: str
+) -> dict[str, Any]:
     """The finished job of an import into a list."""
     answer = api.request(
-        "POST", f"/audits/v1/lists/{list_id}/imports", files={"file": ("list.xlsx", content, XLSX)}, data=form
+        "POST", f"/audits/v1/lists/{list_id}/imports", files={"file": (name, content, XLSX)}, data=form
     )
     assert answer.status_code == 202, answer.text
     system.run_until_quiet()

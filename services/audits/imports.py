@@ -67,11 +67,13 @@ def _check(run: ImportRun, row: Row, known: Known) -> ListEntry | None:
     run.formulas(row)
     uscc, name = _identity(run, row, known)
     if uscc is None:
+        _check_rest(run, row)
         return None
     enterprise = known.enterprises.get(uscc)
     if enterprise is not None and enterprise.status == DEREGISTERED:
         day = enterprise.deregistered_on
         run.error(row, "uscc", "enterprise_deregistered", deregistered_on=day.isoformat() if day else "—")
+        _check_rest(run, row)
         return None
     if enterprise is None:
         run.warning(row, "uscc", "enterprise_not_registered")
@@ -90,6 +92,14 @@ def _check(run: ImportRun, row: Row, known: Known) -> ListEntry | None:
         categories=categories,
         remark=_text(run, row, "remark"),
     )
+
+
+def _check_rest(run: ImportRun, row: Row) -> None:
+    """The other cells of a row whose enterprise is no use: who mends the file sees every fault at once."""
+    if clean_text(row.values.get("county")):
+        _division(run, row, None)
+    _industry(run, row, None)
+    _categories(run, row)
 
 
 def _identity(run: ImportRun, row: Row, known: Known) -> tuple[str | None, str]:

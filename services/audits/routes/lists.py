@@ -175,7 +175,7 @@ def import_list(
     """Replace the draft's entries by the rows of a file; a published list is not imported into (409)."""
     asked = uploaded(file, LIST_IMPORT.name, dry_run, on_error, list=str(listed.id))
     lists.require_draft(listed)
-    return accept_import(tx, me, "audits", asked)
+    return accept_import(tx, me, "audits", asked, LIST_IMPORT)
 
 
 @router.post(

@@ -9,7 +9,7 @@ import pytest
 from infra.system import System
 from tests.conftest import As, shown
 from tests.data.list_rows import planted_list
-from tests.lists import HEADERS, Firm, firm, imported, know, list_file, made_list, publish
+from tests.lists import HEADERS, XLSX, Firm, firm, imported, know, list_file, made_list, publish
 
 DATA = Path(__file__).parents[2] / "data" / "list"
 EXPECTED = json.loads((DATA / "list_expected.json").read_text())
@@ -55,7 +55,7 @@ def test_the_list_of_a_province_is_checked_cell_by_cell(system: System, as_role:
     register_of_the_province(system)
     api = as_role("provincial_ecology")
     list_id = made_list(api)
-    job = imported(system, api, list_id, (DATA / f"list_2026.{suffix}").read_bytes())
+    job = imported(system, api, list_id, (DATA / f"list_2026.{suffix}").read_bytes(), f"list.{suffix}")
     assert (job["state"], job["error"]["code"]) == ("failed", "import_has_errors")
     assert job["rows_total"] == EXPECTED["rows_total"] == 412
     assert job["result"]["rejected"] == len(EXPECTED["errors"]) and job["result"]["created"] == 0
@@ -162,6 +162,23 @@ def test_a_formula_is_no_value(system: System, as_role: As) -> None:
     api = as_role("provincial_ecology")
     job = imported(system, api, made_list(api), content.getvalue())
     assert [(p["column"], p["code"]) for p in problems(api, job, "error")] == [("A", "formula_cell")]
+
+
+def test_a_header_without_rows_is_refused_at_once_and_leaves_the_draft(system: System, as_role: As) -> None:
+    api = as_role("provincial_ecology")
+    list_id = made_list(api)
+    files = {"file": ("list.xlsx", list_file([]), XLSX)}
+    answer = api.request("POST", f"/audits/v1/lists/{list_id}/imports", files=files)
+    assert (answer.status_code, answer.json()["code"]) == (422, "file_empty")
+
+
+def test_every_fault_of_a_row_is_told_at_once(system: System, as_role: As) -> None:
+    api = as_role("provincial_ecology")
+    row = ["示例企业", "91430200MA4QA0029", "株洲市", "云溪区", "炼金术", "双好", ""]
+    job = imported(system, api, made_list(api), list_file([row]))
+    assert {f["code"] for f in problems(api, job, "error")} == {
+        "uscc_malformed", "division_unknown", "industry_unknown", "reason_unknown",
+    }  # fmt: skip
 
 
 def test_a_published_list_takes_no_import(system: System, as_role: As) -> None:
