@@ -66,7 +66,7 @@ class Edge:
         self.api, self._verifier, self._in_flight = api, verifier, 0
         self._app: ASGIApp = api
         contexts: dict[str, Context] = api.state.contexts
-        self._shortcuts = [(way, contexts[s.name]) for s in api.state.services for way in s.shortcuts]
+        self._shortcuts = [(way, contexts[s.name]) for s in api.state.services if s.name in contexts for way in s.shortcuts]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

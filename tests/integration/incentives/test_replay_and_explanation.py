@@ -113,7 +113,7 @@ def test_anybody_may_try_a_programme_and_nothing_is_stored(province, as_role: As
 
 REFUSED = [
     ({"programme": "tariff.gold"}, "programme_unknown", "/programme"),
-    ({"facts": {"al_kwh_per_t": 1.5}}, "facts_invalid", "/facts/al_kwh_per_t"),
+    ({"facts": {"al_kwh_per_t": "much"}}, "facts_invalid", "/facts/al_kwh_per_t"),
     ({"facts": {"audit": {"typ": "none"}}}, "facts_invalid", "/facts/audit/typ"),
     ({"facts": {"audit": {"accepted_on": "9999-12-01"}}}, "facts_invalid", "/facts/audit/accepted_on"),
     ({"facts": {"env_event": [{"occurred_on": "9999-12-01"}]}}, "facts_invalid", "/facts/env_event/0/occurred_on"),

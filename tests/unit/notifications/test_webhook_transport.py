@@ -4,17 +4,12 @@ import asyncio
 import socket
 import ssl
 import time
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import standardwebhooks
 import svix
 from aiohttp import web
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from services.notifications.signing import SigningKey, new_secret, sign
 from services.notifications.targets import AllowList, TargetRefused
@@ -28,6 +23,7 @@ from tests.unit.notifications.receivers import (
     canary,
     raw_receiver,
     receiver,
+    self_signed,
 )
 
 BODY = b'{"test": 2432232314}'
@@ -339,29 +335,6 @@ def test_a_closed_port_is_a_failed_connection() -> None:
         assert (sent.http_status, sent.error_code) == (None, "connection_failed")
 
     asyncio.run(run())
-
-
-def self_signed(folder: Path, name: str) -> tuple[ssl.SSLContext, Path]:
-    """A server context with a fresh certificate for `name`, and the certificate's file."""
-    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    certificate = (
-        x509.CertificateBuilder(issuer_name=subject, subject_name=subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    file = folder / "receiver.pem"
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    file.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
-    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    server.load_cert_chain(file)
-    return server, file
 
 
 @pytest.mark.parametrize(
