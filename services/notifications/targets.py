@@ -3,8 +3,8 @@
 import ipaddress
 import re
 import unicodedata
-from functools import lru_cache
 from dataclasses import dataclass
+from functools import lru_cache
 
 import idna
 from yarl import URL

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 import httpx
+
 from infra import fiction
 from infra.client import Caller, Callers, until
 from infra.fiction import Firm
