@@ -64,10 +64,16 @@ def _database(url: str) -> str:
     return url.split("@/", 1)[1].split("?", 1)[0]
 
 
+def _roomy_memory() -> str | None:
+    """Memory where there is plenty: each test copies six databases, which is file copying and little else."""
+    memory = Path("/dev/shm")
+    return str(memory) if memory.is_dir() and shutil.disk_usage(memory).free > 4 * 1024**3 else None
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     # Not under pytest's own folder: every pytest that starts closes that one to other users, PostgreSQL's included.
-    folder = Path(tempfile.mkdtemp(prefix="cleanprod-test-"))
+    folder = Path(tempfile.mkdtemp(prefix="cleanprod-test-", dir=_roomy_memory()))
     home = Home(folder)
     home.prepare_secrets(ISSUER)
     postgres = EmbeddedPostgres(folder / "postgres", durable=False)

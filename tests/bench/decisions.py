@@ -32,7 +32,7 @@ def figures(scale: Scale) -> list[Figure]:
 
 
 def _rate(count: int, *, hashes: bool) -> float:
-    rule_sets, facts = load_rule_sets(), facts_from_api(FIRM)
+    rule_sets, facts = list(load_rule_sets()), facts_from_api(FIRM)
     assert isinstance(facts, Facts)
     began = time.perf_counter()
     for _ in range(count):
