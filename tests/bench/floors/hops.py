@@ -15,7 +15,8 @@ from uuid import uuid4
 import aiohttp
 import psycopg
 import uvloop
-from kafka import KafkaConsumer, KafkaProducer
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from kafka.admin import NewTopic
 
 BODY = json.dumps({"type": "floor", "data": "x" * 700}).encode()
 
@@ -57,6 +58,9 @@ class Broker:
 
     def __init__(self, servers: str) -> None:
         topic = f"hops-{uuid4().hex}"
+        admin = KafkaAdminClient(bootstrap_servers=servers)
+        admin.create_topics([NewTopic(name=topic, num_partitions=1, replication_factor=1)])
+        admin.close()
         self._topic, self._producer = topic, KafkaProducer(bootstrap_servers=servers, acks="all", linger_ms=0)
         self._producer.send(topic, BODY).get(timeout=30)
         self._consumer: Any = KafkaConsumer(
