@@ -173,8 +173,8 @@ def shown(answer: httpx.Response) -> str:
     return f"{answer.status_code} {json.dumps(answer.json(), ensure_ascii=False, indent=1)}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    """A real Kafka broker, one per test process."""
+    """A real Kafka broker, one per module: an instance must not find another one's events."""
     with running_broker(tmp_path_factory.mktemp("kafka")) as started:
         yield started

@@ -174,9 +174,7 @@ class Dispatcher:
         subscription_id = lane.subscription.id
         each = self._each.setdefault(subscription_id, asyncio.Semaphore(AT_ONCE_PER_SUBSCRIPTION))
         try:
-            async with each, self._all:
-                written = await self._send_in_order(lane)
-            await written
+            await self._send_in_order(lane, each)
         finally:
             self._held[subscription_id] -= 1
             if not self._held[subscription_id]:
@@ -184,7 +182,7 @@ class Dispatcher:
                 self._each.pop(subscription_id, None)
             self._freed.set()
 
-    async def _send_in_order(self, lane: Leased) -> asyncio.Future[None]:
+    async def _send_in_order(self, lane: Leased, each: asyncio.Semaphore) -> None:
         """The next event is sent once the one before it was accepted, while that is being recorded.
 
         Waiting for each record would halve the rate; the price is that after a crash a whole run of a lane may come
@@ -192,16 +190,17 @@ class Dispatcher:
         """
         receiver = receiver_of(self._context, lane.subscription)
         for at, owed in enumerate(lane.owed):
-            if lane.until - self._outside.now() < NEEDED:
-                break
-            result = await self._attempt(lane, owed, receiver) if owed.entitled else self._skipped(lane, owed)
+            async with each, self._all:
+                if lane.until - self._outside.now() < NEEDED:
+                    break
+                result = await self._attempt(lane, owed, receiver) if owed.entitled else self._skipped(lane, owed)
             last = at + 1 == len(lane.owed) or result.state is Progress.RETRY_WAIT
             written = self._recorder.settle(result, lane if last else None)
-            if last:
-                return written
-            if result.state is Progress.DEAD:
+            if last or result.state is Progress.DEAD:
                 await written
-        return self._recorder.settle(None, lane)
+            if last:
+                return
+        await self._recorder.settle(None, lane)
 
     def _skipped(self, lane: Leased, owed: Owed) -> Result:
         metrics.DELIVERIES.labels("skipped").inc()
