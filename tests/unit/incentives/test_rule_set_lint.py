@@ -57,7 +57,7 @@ FAULTS: list[tuple[str, dict[str, Any], set[tuple[str, str]]]] = [
 ]
 
 
-@pytest.mark.parametrize(("row", "changes", "expected"), FAULTS, ids=[next(iter(f[2]))[0] + f[0] for f in FAULTS])
+@pytest.mark.parametrize(("row", "changes", "expected"), FAULTS, ids=[min(f[2])[0] + f[0] for f in FAULTS])
 def test_lint_finds_the_fault(row: str, changes: dict[str, Any], expected: set[tuple[str, str]]) -> None:
     assert codes(with_row(toy(), row, **changes)) == expected
 
