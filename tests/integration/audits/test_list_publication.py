@@ -185,6 +185,7 @@ def test_a_city_sees_and_decides_only_what_is_its_own(system: System, as_role: A
     assert publish(city, mine["list"], "2026-03-10").status_code == 403
 
 
+@pytest.mark.alone
 def test_four_hundred_entries_publish_within_two_and_a_half_seconds_of_work(system: System, as_role: As) -> None:
     api = as_role("provincial_ecology")
     list_id = made_list(api)

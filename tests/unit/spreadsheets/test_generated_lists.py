@@ -117,6 +117,7 @@ def test_smelters_have_the_four_facts_as_strings() -> None:
         assert all(isinstance(value, str) for value in values.values())
 
 
+@pytest.mark.alone
 def test_twenty_thousand_rows_are_read_and_structured_well_under_a_second_and_a_half(tmp_path: Path) -> None:
     path, _ = make_register(tmp_path, 20_000)
     started = time.process_time()

@@ -108,6 +108,7 @@ def test_a_file_of_exactly_the_limit_is_not_too_large() -> None:
     assert read_table(ORDINARY, "list.xlsx", limits=limits).kind == "xlsx"
 
 
+@pytest.mark.alone
 def test_a_zip_bomb_by_declared_size_is_refused_without_unpacking_it() -> None:
     bomb = raw_book(sheet_xml(" " * 150_000_000))
     started = time.process_time()
@@ -154,6 +155,7 @@ def test_a_sheet_named_twice_is_refused() -> None:
     assert refusal(twice).code == "file_unreadable"
 
 
+@pytest.mark.alone
 def test_a_declared_dimension_of_ten_million_rows_costs_nothing() -> None:
     content = raw_book(sheet_xml(DATA_ROWS, before='<dimension ref="A1:XFD10000000"/>'))
     started = time.process_time()
@@ -169,6 +171,7 @@ def test_formatted_empty_rows_down_to_the_last_one_are_not_rows() -> None:
     assert (len(sheet.rows), len(sheet.rows[0])) == (2, 2)
 
 
+@pytest.mark.alone
 def test_ten_million_empty_rows_are_refused_quickly() -> None:
     content = raw_book(sheet_xml(DATA_ROWS + "<row/>" * 10_000_000))
     started = time.process_time()
