@@ -129,10 +129,6 @@ class PreconditionRequired(Problem):
     status, title = 428, Text("缺少版本条件", "A version condition is required")
 
 
-class TooManyRequests(Problem):
-    status, title = 429, Text("请求过多", "Too many requests")
-
-
 class Unavailable(Problem):
     status, title = 503, Text("暂时不可用", "Temporarily unavailable")
 

@@ -1,8 +1,6 @@
 """What incentives does about events. One line of thought per handler; the work is in actions."""
 
-import os
 from datetime import date, timedelta
-from pathlib import Path
 from uuid import UUID
 
 from sqlmodel import Session
@@ -11,7 +9,7 @@ from services.incentives import rules
 from services.incentives.actions import copies, facts
 from services.incentives.actions.decisions import decide_all, decide_touched
 from services.incentives.models import ACCEPTANCE, CREDIT, ENTERPRISE, ENTRY, OBLIGATION, ROUND, ConsentCopy, Fact
-from shared.clock import Clock, utc_now
+from shared.clock import legal_today, utc_now
 from shared.events.audits import (
     AcceptanceRecorded,
     ListEntryPublished,
@@ -34,12 +32,6 @@ from shared.messaging.inbox import Handlers
 handlers = Handlers("incentives")
 
 
-def _today() -> date:
-    """The legal day: an event's handler has no request to take it from, and reading all settings costs a millisecond."""
-    sandbox = os.environ.get("CLEANPROD_CLOCK_FILE")
-    return Clock(Path(sandbox) if sandbox else None).today()
-
-
 def _told(uscc: str, code: str, since: date, **value: object) -> Fact:
     return Fact(uscc=uscc, code=code, value=value, valid_from=since, recorded_at=utc_now())
 
@@ -48,7 +40,7 @@ def _told(uscc: str, code: str, since: date, **value: object) -> Fact:
 def know_registered_enterprise(event: EnterpriseRegistered, tx: Session) -> None:
     _keep_enterprise(event, tx, None)
     if facts.told_before_registration(tx, event.uscc):
-        decide_all(tx, event.uscc, _today())
+        decide_all(tx, event.uscc, legal_today())
 
 
 @handlers.on(EnterpriseChanged)
@@ -56,11 +48,11 @@ def follow_changed_enterprise(event: EnterpriseChanged, tx: Session) -> None:
     before = copies.find_enterprise(tx, event.uscc)
     _keep_enterprise(event, tx, event.deregistered_on)
     if before is None and facts.told_before_registration(tx, event.uscc):
-        decide_all(tx, event.uscc, _today())
+        decide_all(tx, event.uscc, legal_today())
     if before is not None and before.industry != event.industry:
-        decide_touched(tx, event.uscc, "industry", _today())
+        decide_touched(tx, event.uscc, "industry", legal_today())
     if before is not None and "deregistered" in (event.status, before.status):
-        decide_touched(tx, event.uscc, "vetoes.GF_V1", _today())
+        decide_touched(tx, event.uscc, "vetoes.GF_V1", legal_today())
 
 
 def _keep_enterprise(event: EnterpriseRegistered | EnterpriseChanged, tx: Session, ended: date | None) -> None:
@@ -84,7 +76,7 @@ def keep_recorded_fact(event: FactRecorded, tx: Session) -> None:
     facts.record(tx, fact)
     source = rules.sources()["registry"].get(event.code)
     if source is not None and source["fact"] is not None:
-        decide_touched(tx, event.uscc, source["fact"], _today())
+        decide_touched(tx, event.uscc, source["fact"], legal_today())
 
 
 @handlers.on(ListEntryPublished)
@@ -102,7 +94,7 @@ def open_listed_audit(event: ListEntryPublished, tx: Session) -> None:
 @handlers.on(ListEntryWithdrawn)
 def end_withdrawn_audit(event: ListEntryWithdrawn, tx: Session) -> None:
     round_ = _round(event.round, event.document_no)
-    _keep_audit(tx, _told(event.uscc, ENTRY, _today(), round=round_, track="mandatory", stage="cancelled"))
+    _keep_audit(tx, _told(event.uscc, ENTRY, legal_today(), round=round_, track="mandatory", stage="cancelled"))
 
 
 def _round(round_: UUID | None, document_no: str) -> str:
@@ -140,19 +132,19 @@ def keep_done_duty(event: ObligationDone, tx: Session) -> None:
 
 @handlers.on(ObligationWaived)
 def keep_waived_duty(event: ObligationWaived, tx: Session) -> None:
-    _keep_audit(tx, _told(event.uscc, OBLIGATION, _today(), round=str(event.round), duty=event.code, state="waived"))
+    _keep_audit(tx, _told(event.uscc, OBLIGATION, legal_today(), round=str(event.round), duty=event.code, state="waived"))
 
 
 def _keep_audit(tx: Session, fact: Fact) -> None:
     facts.record(tx, fact)
-    decide_touched(tx, fact.uscc, "audit", _today())
+    decide_touched(tx, fact.uscc, "audit", legal_today())
 
 
 @handlers.on(CreditRecordPublished)
 def keep_credit_record(event: CreditRecordPublished, tx: Session) -> None:
     said = event.model_dump(include={"evaluation_year", "level", "norm", "grade", "regime", "document_no"})
     facts.record(tx, _told(event.uscc, CREDIT, event.published_on, **said))
-    decide_touched(tx, event.uscc, "credit", _today())
+    decide_touched(tx, event.uscc, "credit", legal_today())
 
 
 @handlers.on(ConsentGranted)

@@ -1,26 +1,17 @@
 """What notifications does about events. One line of thought per handler; the work is in actions."""
 
-import os
-from datetime import date
-from pathlib import Path
 
 from sqlmodel import Session
 
 from services.notifications.actions import log
 from services.notifications.models import ConsentCopy
-from shared.clock import Clock
+from shared.clock import legal_today
 from shared.events import Envelope
 from shared.events.audits import ListEntryPublished
 from shared.events.registry import ConsentGranted, ConsentRevoked, EnterpriseChanged, EnterpriseRegistered
 from shared.messaging.inbox import Handlers
 
 handlers = Handlers("notifications")
-
-
-def _today() -> date:
-    """The legal day: an event's handler has no request to take it from, and reading all settings costs a millisecond."""
-    sandbox = os.environ.get("CLEANPROD_CLOCK_FILE")
-    return Clock(Path(sandbox) if sandbox else None).today()
 
 
 @handlers.on(EnterpriseRegistered)
@@ -63,4 +54,4 @@ def end_revoked_consent(event: ConsentRevoked, tx: Session) -> None:
 
 @handlers.on_every_event
 def append_to_log(envelope: Envelope, tx: Session) -> None:
-    log.append_event(tx, envelope, _today())
+    log.append_event(tx, envelope, legal_today())

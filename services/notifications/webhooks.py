@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from services.notifications.actions.subscriptions import secrets_of
 from services.notifications.models import Progress, Subscription
-from services.notifications.schedule import FailedAttempt, Schedule
+from services.notifications.schedule import FailedAttempt, Schedule, disables
 from services.notifications.signing import SigningKey, sign
 from services.notifications.targets import AllowList
 from services.notifications.transport import Outgoing, Sent
@@ -103,7 +103,7 @@ def judge(sent: Sent, schedule: Schedule, number: int, first_at: datetime, ended
     """2xx: delivered. 410: gone, still owed. Anything else: again by the schedule, dead after its end."""
     if sent.succeeded:
         return Verdict(Progress.DELIVERED)
-    if sent.http_status == 410:
+    if disables(sent.http_status):
         return Verdict(Progress.RETRY_WAIT, ended_at, gone=True)
     failed = FailedAttempt(
         number=number,

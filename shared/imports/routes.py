@@ -5,6 +5,7 @@ from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, File, Form, Query, Request, Response, UploadFile
+from fastapi.responses import JSONResponse
 from sqlmodel import Session, col, select
 
 from shared.auth import Caller
@@ -34,14 +35,8 @@ def accept_import(tx: Session, me: Caller, service: str, file: ImportFile, kind:
     job = Job(kind=IMPORT_JOB, owner=me.client_id, parameters={"import": str(file.id)})
     enqueue(tx, job)
     place = f"/{service}/v1/jobs/{job.id}"
-    answer = json_body({"job": str(job.id), "import": str(file.id), "state": job.state})
-    return Response(answer, 202, {"Location": place, "Retry-After": "1"}, "application/json")
-
-
-def json_body(document: dict[str, Any]) -> bytes:
-    import json
-
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    answer = {"job": str(job.id), "import": str(file.id), "state": job.state}
+    return JSONResponse(answer, 202, {"Location": place, "Retry-After": "1"})
 
 
 def _refusal(problem: FileProblem) -> Unprocessable | TooLarge:

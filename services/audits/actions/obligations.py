@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import date
-from uuid import UUID
 
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
@@ -84,12 +83,6 @@ def waive_all(tx: Session, round: AuditRound) -> None:
     """Open duties fall away with the round."""
     for obligation in tx.exec(_open_of(round)):
         emit(tx, obligation.waive())
-
-
-def obligations_of(tx: Session, round_id: UUID) -> list[Obligation]:
-    """A round's duties in the order of their days."""
-    mine = select(Obligation).where(Obligation.round_id == round_id)
-    return sorted(tx.exec(mine), key=in_order)
 
 
 def in_order(obligation: Obligation) -> tuple[date, date, str]:
