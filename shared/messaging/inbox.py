@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+import psycopg
 import sqlalchemy as sa
 import structlog
 from pydantic import ValidationError
@@ -15,7 +16,7 @@ from sqlmodel import Session, col, select
 
 from shared import metrics
 from shared.crashpoints import crash_point
-from shared.db import Database, crowded, unwell
+from shared.db import Database, crowded, driver, unwell
 from shared.events import CATALOGUE, Envelope, Event
 from shared.messaging.tables import DeadLetter
 from shared.tracing import caused_by
@@ -27,6 +28,15 @@ Step = Callable[[Envelope, Session], None]
 WAITS = (0.05, 0.5, 2.0)
 TOO_MANY_SET_ASIDE = 20
 CROWDED_TRIES = 10
+
+
+_CLAIM = (
+    "INSERT INTO inbox (handler, event_id) SELECT handler, event_id"
+    " FROM unnest(%s::text[], %s::uuid[]) AS given (handler, event_id)"
+    " ORDER BY event_id, handler"  # one order for all, so that two consumers do not deadlock
+    " ON CONFLICT DO NOTHING RETURNING handler, event_id"
+)
+_PARKED = "SELECT DISTINCT subject FROM dead_letter WHERE event_id IS NOT NULL AND subject = ANY(%s)"
 
 
 @dataclass
@@ -84,14 +94,8 @@ def deliver(envelopes: Sequence[Envelope], handlers: Handlers, db: Database) -> 
 
 def _first_time(tx: Session, pairs: Sequence[tuple[str, Envelope]]) -> set[tuple[str, str]]:
     """Claim (handler, event) pairs; a concurrent duplicate waits here until the first one has ended."""
-    claim = sa.text(
-        "INSERT INTO inbox (handler, event_id) SELECT handler, event_id"
-        " FROM unnest(CAST(:handlers AS text[]), CAST(:events AS uuid[])) AS given (handler, event_id)"
-        " ORDER BY event_id, handler"  # one order for all, so that two consumers do not deadlock
-        " ON CONFLICT DO NOTHING RETURNING handler, event_id"
-    )
-    values = {"handlers": [name for name, _ in pairs], "events": [str(e.id) for _, e in pairs]}
-    return {(row.handler, str(row.event_id)) for row in tx.execute(claim, values)}
+    names, events = [name for name, _ in pairs], [e.id for _, e in pairs]
+    return {(name, str(event)) for name, event in driver(tx).execute(_CLAIM, [names, events])}
 
 
 @dataclass
@@ -107,7 +111,7 @@ class Settler:
     def settle(self, records: Sequence[bytes]) -> None:
         """Settle a batch in one transaction; where that fails, one by one."""
         envelopes = [e for e in (self._read(record) for record in records) if e is not None]
-        parked = self._parked({e.subject for e in envelopes})
+        parked = self._parked({e.subject for e in envelopes if self.handlers.steps(e)})
         if not parked:
             try:
                 return self._deliver(envelopes)
@@ -120,7 +124,7 @@ class Settler:
         return None
 
     def _settle_one(self, envelope: Envelope) -> None:
-        if self._parked({envelope.subject}):
+        if self.handlers.steps(envelope) and self._parked({envelope.subject}):
             return self._set_aside(envelope, "an earlier event of this subject is set aside")
         for wait in (*self.waits, None):
             try:
@@ -141,7 +145,7 @@ class Settler:
             try:
                 deliver(envelopes, self.handlers, self.db)
                 break
-            except DBAPIError as error:
+            except (DBAPIError, psycopg.Error) as error:
                 if not crowded(error) or not left or self.stop.wait(random.uniform(0.0, 0.1)):  # noqa: S311
                     raise
         if any(self.handlers.steps(envelope) for envelope in envelopes):
@@ -150,9 +154,8 @@ class Settler:
     def _parked(self, subjects: set[str]) -> set[str]:
         if not subjects:
             return set()
-        with self.db.read() as tx:
-            mine = col(DeadLetter.event_id).is_not(None) & col(DeadLetter.subject).in_(subjects)
-            return set(tx.exec(select(DeadLetter.subject).where(mine)))
+        with self.db.plain() as connection:
+            return {subject for (subject,) in connection.execute(_PARKED, [list(subjects)])}
 
     def _read(self, record: bytes) -> Envelope | None:
         try:

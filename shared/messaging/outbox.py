@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 import structlog
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col
 
 from shared import metrics
 from shared.crashpoints import crash_point
@@ -22,6 +22,10 @@ log = structlog.get_logger("relay")
 
 RELAY_LOCK = 4301
 KEEP_PUBLISHED_DAYS = 30
+
+
+_PENDING = "SELECT position, envelope FROM outbox WHERE published_at IS NULL ORDER BY position LIMIT %s"
+_MARK = "UPDATE outbox SET published_at = clock_timestamp() WHERE position = ANY(%s)"
 
 
 class Publisher(Protocol):
@@ -55,17 +59,15 @@ def relay(db: Database, bus: Publisher, batch: int = 500) -> int:
     position after a higher one has gone. Stopping between publish and mark publishes twice, which inboxes
     absorb. No transaction is open while we wait for the bus.
     """
-    pending = select(OutboxRow).where(col(OutboxRow.published_at).is_(None))
-    with db.read() as tx:
-        rows = tx.exec(pending.order_by(col(OutboxRow.position)).limit(batch)).all()
+    with db.plain() as connection:
+        rows = connection.execute(_PENDING, [batch]).fetchall()
     if not rows:
         return 0
     crash_point("relay.before_publish")
-    bus.publish([Envelope.model_validate(row.envelope) for row in rows])
+    bus.publish([Envelope.model_validate(envelope) for _, envelope in rows])
     crash_point("relay.after_publish")
-    mark = sa.update(OutboxRow).where(col(OutboxRow.position).in_([row.position for row in rows]))
-    with db.begin() as tx:
-        tx.execute(mark.values(published_at=datetime.now(UTC)))
+    with db.plain() as connection:
+        connection.execute(_MARK, [[position for position, _ in rows]])
     crash_point("relay.after_mark")
     return len(rows)
 

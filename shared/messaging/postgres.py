@@ -8,7 +8,7 @@ import psycopg
 import sqlalchemy as sa
 
 from shared.crashpoints import crash_point
-from shared.db import Database, Wakeup, notify, unwell
+from shared.db import Database, Wakeup, unwell
 from shared.events import Envelope
 from shared.messaging.outbox import BusUnavailable
 
@@ -27,15 +27,22 @@ CREATE TABLE IF NOT EXISTS group_offset (
 APPEND_LOCK = 4302
 BATCH = 200
 
-_APPEND = sa.text(
+_LOCK = "SELECT pg_advisory_xact_lock(%s)"
+_APPEND = (
     "INSERT INTO log (topic, key, value) SELECT topic, key, value"
-    " FROM unnest(CAST(:topics AS text[]), CAST(:keys AS text[]), CAST(:values AS bytea[]))"
+    " FROM unnest(%s::text[], %s::text[], %s::bytea[])"
     " WITH ORDINALITY AS given (topic, key, value, n) ORDER BY n"
 )
-_READ = sa.text(
+_TELL = "SELECT pg_notify('log.' || topic, '') FROM unnest(%s::text[]) AS topic"
+_READ = (
     "SELECT l.position, l.topic, l.value FROM log l"
-    " JOIN group_offset o ON o.topic = l.topic AND o.consumer = :consumer"
-    " WHERE l.topic = ANY(:topics) AND l.position > o.position ORDER BY l.position LIMIT :limit"
+    " JOIN group_offset o ON o.topic = l.topic AND o.consumer = %s"
+    " WHERE l.topic = ANY(%s) AND l.position > o.position ORDER BY l.position LIMIT %s"
+)
+_SETTLED = (
+    "UPDATE group_offset o SET position = greatest(o.position, given.position)"
+    " FROM unnest(%s::text[], %s::bigint[]) AS given (topic, position)"
+    " WHERE o.consumer = %s AND o.topic = given.topic"
 )
 _LAG = sa.text(
     "SELECT count(*) FROM log l LEFT JOIN group_offset o ON o.topic = l.topic AND o.consumer = :consumer"
@@ -58,18 +65,14 @@ class PostgresBus:
 
     def publish(self, envelopes: Sequence[Envelope]) -> None:
         """Append in one transaction; raises `BusUnavailable` when the database cannot take it."""
-        rows = {
-            "topics": [e.topic for e in envelopes],
-            "keys": [e.subject for e in envelopes],
-            "values": [e.model_dump_json().encode() for e in envelopes],
-        }
+        topics = [e.topic for e in envelopes]
+        values = [e.model_dump_json().encode() for e in envelopes]
         try:
-            with self._db.begin() as tx:
-                tx.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": APPEND_LOCK})
-                tx.execute(_APPEND, rows)
-                for topic in {e.topic for e in envelopes}:
-                    notify(tx, f"log.{topic}")
-        except sa.exc.SQLAlchemyError as error:
+            with self._db.plain() as connection, connection.pipeline():
+                connection.execute(_LOCK, [APPEND_LOCK])
+                connection.execute(_APPEND, [topics, [e.subject for e in envelopes], values])
+                connection.execute(_TELL, [sorted(set(topics))])
+        except (sa.exc.SQLAlchemyError, psycopg.Error) as error:
             if not unwell(error):
                 raise
             raise BusUnavailable(str(error)) from error
@@ -90,22 +93,16 @@ class PostgresBus:
 
     def poll(self, group: str, topics: list[str], settle: Callable[[Sequence[bytes]], None]) -> int:
         """Settle one batch; returns how many records it had."""
-        with self._db.read() as tx:
-            rows = tx.execute(_READ, {"consumer": group, "topics": topics, "limit": BATCH}).all()
+        with self._db.plain() as connection:
+            rows = connection.execute(_READ, [group, topics, BATCH]).fetchall()
         if not rows:
             return 0
         crash_point("consumer.before_settle")
-        settle([bytes(row.value) for row in rows])
+        settle([value for _, _, value in rows])
         crash_point("consumer.after_settle")
-        heads = {row.topic: row.position for row in rows}
-        with self._db.begin() as tx:
-            for topic, position in sorted(heads.items()):
-                tx.execute(
-                    sa.text(
-                        "UPDATE group_offset SET position = greatest(position, :p) WHERE consumer = :c AND topic = :t"
-                    ),
-                    {"p": position, "c": group, "t": topic},
-                )
+        heads = {topic: position for position, topic, _ in rows}
+        with self._db.plain() as connection:
+            connection.execute(_SETTLED, [list(heads), list(heads.values()), group])
         crash_point("consumer.after_offset")
         return len(rows)
 

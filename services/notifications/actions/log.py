@@ -1,7 +1,6 @@
 """Appending to the event log, keeping copies of what others own, forgetting what is old."""
 
 from datetime import date, datetime, time, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -16,15 +15,29 @@ from services.notifications.models import (
     EnterpriseCopy,
     EventLog,
     Lane,
-    LogHead,
 )
 from services.notifications.rules import TARIFF
 from shared.clock import SHANGHAI
-from shared.db import notify
+from shared.db import driver, notify
 from shared.events import CATALOGUE, Audience, Envelope
 
 KEEP_DAYS = 90
 EVENTS, DELIVERIES = "events", "deliveries"
+
+
+# The row of the head stays locked until the transaction ends, so numbers commit in order.
+_APPEND = """
+    WITH head AS (
+        INSERT INTO log_head (id, seq) VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET seq = log_head.seq + 1 RETURNING seq
+    )
+    INSERT INTO event_log (
+        seq, event_id, type, subject, uscc, division, audience, consent_scope, tariff, bank, traceparent, body
+    )
+    SELECT seq, %(event_id)s, %(type)s, %(subject)s, %(uscc)s::text, coalesce(
+        nullif(%(division)s::text, ''), (SELECT division FROM enterprise_copy WHERE uscc = %(uscc)s::text), ''
+    ), %(audience)s, %(consent_scope)s, %(tariff)s, %(bank)s, %(traceparent)s, %(body)s
+    FROM head RETURNING seq
+"""
 
 
 def append_event(tx: Session, envelope: Envelope, today: date) -> None:
@@ -32,42 +45,24 @@ def append_event(tx: Session, envelope: Envelope, today: date) -> None:
     kind = CATALOGUE[envelope.type]
     if kind.audience is Audience.INTERNAL:
         return
-    data = envelope.data
-    uscc = data.get("uscc")
-    seq = _next_number(tx)
-    tx.execute(
-        sa.insert(EventLog).values(
-            seq=seq,
-            event_id=envelope.id,
-            type=envelope.type,
-            subject=envelope.subject,
-            uscc=uscc,
-            division=data.get("division") or _division_of(tx, uscc),
-            audience=kind.audience.value,
-            consent_scope=kind.consent_scope,
-            tariff=str(data.get("programme", "")).startswith(TARIFF),
-            bank=data.get("bank"),
-            traceparent=envelope.traceparent,
-            body=envelope.cloud_event(),
-        )
-    )
+    data, uscc = envelope.data, envelope.data.get("uscc")
+    values = {
+        "event_id": envelope.id,
+        "type": envelope.type,
+        "subject": envelope.subject,
+        "uscc": uscc,
+        "division": data.get("division"),
+        "audience": kind.audience.value,
+        "consent_scope": kind.consent_scope,
+        "tariff": str(data.get("programme", "")).startswith(TARIFF),
+        "bank": data.get("bank"),
+        "traceparent": envelope.traceparent,
+        "body": envelope.cloud_event(),
+    }
+    (seq,) = driver(tx).execute(_APPEND, values).fetchone() or (0,)
     if match_event(tx, seq, today):
         notify(tx, DELIVERIES)
     notify(tx, EVENTS)
-
-
-def _next_number(tx: Session) -> int:
-    """The next number; the row stays locked until this transaction ends, so numbers commit in order."""
-    first: Any = insert(LogHead).values(id=1, seq=1)
-    counted = first.on_conflict_do_update(index_elements=[LogHead.id], set_={"seq": LogHead.seq + 1})
-    return int(tx.execute(counted.returning(LogHead.seq)).scalar_one())
-
-
-def _division_of(tx: Session, uscc: str | None) -> str:
-    if uscc is None:
-        return ""
-    found = sa.select(col(EnterpriseCopy.division)).where(col(EnterpriseCopy.uscc) == uscc)
-    return tx.execute(found).scalar_one_or_none() or ""
 
 
 def keep_enterprise(tx: Session, uscc: str, division: str, version: int) -> None:
