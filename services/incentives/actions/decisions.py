@@ -56,35 +56,37 @@ def redecide(tx: Session, enterprise: EnterpriseCopy, programmes: Iterable[str],
     lock(tx, enterprise.uscc)
     asked = Question(today, utc_now())
     known = known_facts(tx, enterprise.uscc, asked.known_at)
-    facts = evaluated(known, today, today.year)
-    rows = {row.programme: row for row in _standing(tx, enterprise.uscc)}
-    for programme in wanted:
-        decision = decide(rules.rule_sets().rule_set_on(programme, today), facts, today)
-        _stand(tx, enterprise, rows.get(programme), (decision, asked))
-        _note_check(tx, enterprise.uscc, decision, turns(known))
+    facts, days = evaluated(known, today, today.year), turns(known)
+    before = _standing_decisions(tx, enterprise.uscc)
+    made = [decide(rules.rule_sets().rule_set_on(programme, today), facts, today) for programme in wanted]
+    for decision in made:
+        _stand(tx, enterprise, before.get(decision.rule_set.programme), (decision, asked, days))
+    tx.flush()
+
+
+Standing = tuple[StandingDecision, StoredDecision]
 
 
 def _stand(
-    tx: Session, enterprise: EnterpriseCopy, before: StandingDecision | None, made: tuple[Decision, Question]
+    tx: Session, enterprise: EnterpriseCopy, before: Standing | None, made: tuple[Decision, Question, list[date]]
 ) -> None:
-    decision, asked = made
-    old = tx.get_one(StoredDecision, before.decision) if before is not None else None
+    """Let a decision that says something new stand in the place of the old; note when to look again in any case."""
+    decision, asked, days = made
+    row, old = before or (None, None)
     fresh = stored(enterprise.uscc, decision, asked)
-    if old is not None and old.content_hash == fresh.content_hash:
-        return
-    fresh.supersedes = old.id if old is not None else None
-    tx.add(fresh)
-    tx.flush()
-    if before is None:
-        row = StandingDecision(
-            uscc=enterprise.uscc, programme=fresh.programme, decision=fresh.id, checked_on=asked.as_of
-        )
-        tx.add(row)
-    else:
-        before.decision = fresh.id
-    tx.flush()
-    if old is None or old.outcome != fresh.outcome or amounts_of(old) != decision.amounts:
-        emit(tx, changed(fresh, old, enterprise.division))
+    if old is None or old.content_hash != fresh.content_hash:
+        fresh.supersedes = old.id if old is not None else None
+        tx.add(fresh)
+        if old is None or old.outcome != fresh.outcome or amounts_of(old) != decision.amounts:
+            emit(tx, changed(fresh, old, enterprise.division))
+        if row is None:
+            row = StandingDecision(
+                uscc=fresh.uscc, programme=fresh.programme, decision=fresh.id, checked_on=asked.as_of
+            )
+            tx.add(row)
+        row.decision = fresh.id
+    assert row is not None, "what says the same as before has stood before"
+    row.checked_on, row.next_check = decision.as_of, rules.next_check(decision, days)
 
 
 def changed(fresh: StoredDecision, old: StoredDecision | None, division: str) -> DecisionChanged:
@@ -135,11 +137,6 @@ def stored(uscc: str, decision: Decision, asked: Question, *, on_demand: bool = 
     )
 
 
-def _note_check(tx: Session, uscc: str, decision: Decision, days: list[date]) -> None:
-    row = tx.get_one(StandingDecision, (uscc, decision.rule_set.programme))
-    row.checked_on, row.next_check = decision.as_of, rules.next_check(decision, days)
-
-
 def _standing(tx: Session, uscc: str) -> Sequence[StandingDecision]:
     mine = select(StandingDecision).where(StandingDecision.uscc == uscc)
     return tx.exec(mine.execution_options(populate_existing=True)).all()
@@ -156,7 +153,7 @@ def standing(tx: Session, enterprise: EnterpriseCopy, programmes: Sequence[str],
     return [found[programme][1] for programme in programmes]
 
 
-def _standing_decisions(tx: Session, uscc: str) -> dict[str, tuple[StandingDecision, StoredDecision]]:
+def _standing_decisions(tx: Session, uscc: str) -> dict[str, Standing]:
     both = select(StandingDecision, StoredDecision).join(
         StoredDecision, col(StoredDecision.id) == col(StandingDecision.decision)
     )
