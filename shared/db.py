@@ -5,12 +5,16 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import sqlalchemy as sa
+from psycopg.rows import namedtuple_row
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql.psycopg import dialect as psycopg_dialect
+from sqlalchemy.sql.compiler import SQLCompiler
 from sqlmodel import Session
 
 Utc = sa.DateTime(timezone=True)
@@ -102,6 +106,29 @@ def driver(tx: Session) -> psycopg.Connection[Any]:
     """The driver's connection of a session's transaction, for fixed statements of the hot paths."""
     found: psycopg.Connection[Any] = tx.connection().connection.driver_connection  # type: ignore[assignment]
     return found
+
+
+_PSYCOPG: sa.Dialect = psycopg_dialect()  # type: ignore[no-untyped-call]
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A statement that is compiled once and run by the driver; only its named parameters vary."""
+
+    sql: str
+    constants: dict[str, Any]
+
+    @classmethod
+    def of(cls, statement: sa.ClauseElement) -> "Fixed":
+        compiled = statement.compile(dialect=_PSYCOPG)
+        assert isinstance(compiled, SQLCompiler)
+        given = {name: None for name, bound in compiled.binds.items() if bound.required}
+        whole = compiled.construct_expanded_state(given)
+        return cls(whole.statement, {n: value for n, value in whole.parameters.items() if n not in given})
+
+    def run(self, connection: psycopg.Connection[Any], **values: Any) -> psycopg.Cursor[Any]:
+        """The cursor; its rows have the statement's columns as attributes."""
+        return connection.cursor(row_factory=namedtuple_row).execute(self.sql, self.constants | values)
 
 
 class Wakeup:

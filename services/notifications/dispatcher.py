@@ -13,7 +13,17 @@ from uuid import UUID
 import uvloop
 
 from services.notifications.actions.log import DELIVERIES
-from services.notifications.lanes import Leased, Owed, Result, Room, claim, free_the_dead, next_due, record
+from services.notifications.lanes import (
+    WAITING_PER_SUBSCRIPTION,
+    Leased,
+    Owed,
+    Result,
+    Room,
+    claim,
+    free_the_dead,
+    next_due,
+    record,
+)
 from services.notifications.models import Progress
 from services.notifications.schedule import Schedule
 from services.notifications.transport import Limits, Transport
@@ -36,8 +46,9 @@ NEEDED = timedelta(seconds=LIMITS.total + 5)
 class Recorder:
     """Records results as they come: while one batch is being written, the next one gathers."""
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
+    def __init__(self, context: Context, more: asyncio.Event) -> None:
+        """`more` is set when a lane was given back in which something is left."""
+        self._context, self._more = context, more
         self._results: list[Result] = []
         self._done: list[Leased] = []
         self._waiting: list[asyncio.Future[None]] = []
@@ -66,14 +77,16 @@ class Recorder:
             self._results, self._done, self._waiting = [], [], []
             if any(r.state is not Progress.SKIPPED for r in results):
                 crash_point("dispatcher.after_post")
-            locked = await asyncio.to_thread(record, self._context.db, results, done)
+            recorded = await asyncio.to_thread(record, self._context.db, results, done)
             if results:
                 crash_point("dispatcher.after_record")
             for written in waiting:
                 if not written.done():
                     written.set_result(None)
-            if locked:
-                self._done += locked
+            if recorded.more:
+                self._more.set()
+            if recorded.locked:
+                self._done += recorded.locked
                 await asyncio.sleep(0.005)
             if not self._done and not self._waiting:
                 self._some.clear()
@@ -93,12 +106,12 @@ class Dispatcher:
 
     def __init__(self, context: Context, outside: Outside, present: Presence | None = None) -> None:
         self._context, self._outside, self._present = context, outside, present
-        self._recorder = Recorder(context)
+        self._freed = asyncio.Event()
+        self._recorder = Recorder(context, self._freed)
         self._running: set[asyncio.Task[None]] = set()
         self._held: Counter[UUID] = Counter()
         self._all = asyncio.Semaphore(AT_ONCE)
         self._each: dict[UUID, asyncio.Semaphore] = {}
-        self._freed = asyncio.Event()
         self._looked_at = -LOOK_EVERY
         self.attempts = 0
 
@@ -118,12 +131,11 @@ class Dispatcher:
             ringing = group.create_task(self._ring(alarm))
             while not stop.is_set():
                 await self._look_for_the_dead()
-                if not await self._claim(group):
-                    await self._pause(await self._idle_seconds())
-                elif self._running:
-                    await asyncio.sleep(0.002)  # let some slots free up: claims are cheap by the dozen
+                claimed = await self._claim(group)
+                await self._pause(0.05 if claimed else await self._idle_seconds())
             while self._running or not self._recorder.idle:
-                await self._pause(0.1)
+                self._freed.clear()
+                await self._pause(0.02)
             ringing.cancel()
             writing.cancel()
 
@@ -145,8 +157,6 @@ class Dispatcher:
             await asyncio.wait_for(self._freed.wait(), seconds)
         except TimeoutError:
             return
-        finally:
-            self._freed.clear()
 
     async def _idle_seconds(self) -> float:
         due = await asyncio.to_thread(next_due, self._context.db)
@@ -155,6 +165,7 @@ class Dispatcher:
         return min(0.5, max(0.01, seconds))
 
     async def _claim(self, group: asyncio.TaskGroup) -> bool:
+        self._freed.clear()  # what rings from here on may not be among what is claimed
         free = min(BATCH, HELD - len(self._running))
         if free <= 0:
             return False
@@ -168,6 +179,8 @@ class Dispatcher:
             task = group.create_task(self._send_lane(lane))
             self._running.add(task)
             task.add_done_callback(self._running.discard)
+        if len(lanes) == free:
+            self._freed.set()
         return bool(lanes)
 
     async def _send_lane(self, lane: Leased) -> None:
@@ -176,11 +189,13 @@ class Dispatcher:
         try:
             await self._send_in_order(lane, each)
         finally:
+            held_back = len(self._running) >= HELD or self._held[subscription_id] >= WAITING_PER_SUBSCRIPTION
             self._held[subscription_id] -= 1
             if not self._held[subscription_id]:
                 del self._held[subscription_id]
                 self._each.pop(subscription_id, None)
-            self._freed.set()
+            if held_back or len(self._running) == 1:
+                self._freed.set()
 
     async def _send_in_order(self, lane: Leased, each: asyncio.Semaphore) -> None:
         """The next event is sent once the one before it was accepted, while that is being recorded.

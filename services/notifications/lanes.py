@@ -1,19 +1,20 @@
 """Lanes: leased in batches, given back with their results; all of the dispatcher's SQL."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
 import sqlalchemy as sa
-from sqlmodel import Session, col
+from sqlmodel import col
 
 from services.notifications.actions.subscriptions import disable
 from services.notifications.models import OPEN, Delivery, EventLog, Lane, Progress, Subscription
 from services.notifications.rules import owner_of_subscription, visible
-from shared.db import Database
+from shared.db import Database, Fixed, driver
 from shared.presence import LIVING
 
 LEASE = timedelta(seconds=60)
@@ -37,13 +38,12 @@ _CLAIM = sa.text(
     RETURNING lane.subscription_id, lane.subject
     """
 )
-_RECORD = sa.text(
-    """
+_RECORD = """
     WITH given AS (
         SELECT * FROM unnest(
-            CAST(:subscription AS uuid[]), CAST(:subject AS text[]), CAST(:token AS uuid[]), CAST(:delivery AS uuid[]),
-            CAST(:n AS int[]), CAST(:state AS text[]), CAST(:next_at AS timestamptz[]), CAST(:at AS timestamptz[]),
-            CAST(:duration AS int[]), CAST(:status AS int[]), CAST(:error AS text[]), CAST(:head AS bytea[])
+            %(subscription)s::uuid[], %(subject)s::text[], %(token)s::uuid[], %(delivery)s::uuid[],
+            %(n)s::int[], %(state)s::text[], %(next_at)s::timestamptz[], %(at)s::timestamptz[],
+            %(duration)s::int[], %(status)s::int[], %(error)s::text[], %(head)s::bytea[]
         ) AS g (subscription_id, subject, token, delivery_id, n, state, next_at, at, duration, status, error, head)
     ), done AS (
         UPDATE delivery d SET state = g.state, next_at = coalesce(g.next_at, d.next_at), error_code = g.error,
@@ -57,19 +57,17 @@ _RECORD = sa.text(
     INSERT INTO attempt (delivery_id, n, started_at, duration_ms, http_status, error_code, response_head)
     SELECT g.delivery_id, g.n, g.at, g.duration, g.status, g.error, g.head
     FROM given g JOIN done ON done.id = g.delivery_id WHERE g.state <> 'skipped'
-    """
-)
+"""
 _GIVEN = (
-    "unnest(CAST(:subscription AS uuid[]), CAST(:subject AS text[]), CAST(:token AS uuid[]))"
+    "unnest(%(subscription)s::uuid[], %(subject)s::text[], %(token)s::uuid[])"
     " AS g (subscription_id, subject, token)"
 )
 _MINE = f"FROM lane l JOIN {_GIVEN} ON l.subscription_id = g.subscription_id AND l.subject = g.subject" + (
     " AND l.lease_token = g.token"
 )
-_HELD = sa.text(f"SELECT l.subscription_id, l.subject, g.token {_MINE}")
-_LOCK = sa.text(f"SELECT l.subscription_id, l.subject, g.token {_MINE} FOR UPDATE OF l SKIP LOCKED")
-_GIVE_BACK = sa.text(
-    """
+_HELD = f"SELECT l.subscription_id, l.subject, g.token {_MINE}"
+_LOCK = f"SELECT l.subscription_id, l.subject, g.token {_MINE} FOR UPDATE OF l SKIP LOCKED"
+_GIVE_BACK = """
     WITH rest AS (
         SELECT g.*, (
             SELECT d.next_at FROM delivery d WHERE d.subscription_id = g.subscription_id AND d.subject = g.subject
@@ -81,21 +79,31 @@ _GIVE_BACK = sa.text(
     )
     UPDATE lane l SET due_at = r.next_at, lease_token = NULL, lease_worker = NULL, lease_until = NULL FROM rest r
     WHERE l.subscription_id = r.subscription_id AND l.subject = r.subject AND r.next_at IS NOT NULL
-    """.replace(":given", _GIVEN)
-)
+    RETURNING r.next_at
+""".replace(":given", _GIVEN)
 _FREE = (
     sa.update(Lane)
     .where(col(Lane.lease_worker).is_not(None), col(Lane.lease_worker).not_in(sa.text(LIVING)))
     .values(lease_token=None, lease_worker=None, lease_until=None)
 )
-_NEXT = sa.text(
-    """
+_NEXT = """
     SELECT min(found.due) FROM subscription s CROSS JOIN LATERAL (
         SELECT greatest(l.due_at, coalesce(l.lease_until, l.due_at)) AS due FROM lane l WHERE l.subscription_id = s.id
-        ORDER BY l.due_at LIMIT :most
+        ORDER BY l.due_at LIMIT %(most)s
     ) found WHERE s.state = 'active'
-    """
-)
+"""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Of a subscription, what sending needs."""
+
+    id: UUID
+    url: str
+    secret: bytes
+    old_secret: bytes | None
+    old_until: datetime | None
+    resumed_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -116,7 +124,7 @@ class Owed:
 class Leased:
     """A lane that is ours until `until`: the first open deliveries of one subject, oldest first."""
 
-    subscription: Subscription
+    subscription: Endpoint
     subject: str
     token: UUID
     until: datetime
@@ -169,12 +177,14 @@ def claim(db: Database, room: Room, now: datetime, today: date) -> list[Leased]:
         "until": until,
         "today": today,
     }
-    with db.begin() as tx:
-        rows = tx.execute(_claimed(), values).all()
+    with db.plain() as connection:
+        rows = _claimed().run(connection, **values).fetchall()
     lanes: dict[tuple[UUID, str], Leased] = {}
     for row in rows:
-        key = (row.Subscription.id, row.subject)
-        lane = lanes.setdefault(key, Leased(row.Subscription, row.subject, token, until))
+        lane = lanes.get((row.id, row.subject))
+        if lane is None:
+            endpoint = Endpoint(row.id, row.url, row.secret, row.old_secret, row.old_until, row.resumed_at)
+            lane = lanes[row.id, row.subject] = Leased(endpoint, row.subject, token, until)
         if row.delivery_id is not None:
             lane.owed.append(_owed(row))
     return list(lanes.values())
@@ -186,7 +196,7 @@ def _owed(row: Any) -> Owed:
         event_id=row.event_id,
         attempts=row.attempts,
         first_at=row.first_at,
-        body=bytes(row.body),
+        body=row.body,
         traceparent=row.traceparent,
         recorded_at=row.recorded_at,
         entitled=row.entitled,
@@ -194,7 +204,7 @@ def _owed(row: Any) -> Owed:
 
 
 @cache
-def _claimed() -> sa.Select[Any]:
+def _claimed() -> Fixed:
     claimed = _CLAIM.columns(sa.column("subscription_id", sa.Uuid), sa.column("subject", sa.Text)).cte("claimed")
     first = (
         sa.select(
@@ -214,8 +224,9 @@ def _claimed() -> sa.Select[Any]:
     )
     may = visible(owner_of_subscription()).label("entitled")
     event = (col(EventLog.event_id), col(EventLog.body), col(EventLog.traceparent), col(EventLog.recorded_at))
-    return (
-        sa.select(Subscription, claimed.c.subject, *first.c, *event, may)
+    endpoint = [col(getattr(Subscription, part.name)) for part in fields(Endpoint)]
+    return Fixed.of(
+        sa.select(*endpoint, claimed.c.subject, *first.c, *event, may)
         .select_from(claimed)
         .join(Subscription, col(Subscription.id) == claimed.c.subscription_id)
         .outerjoin(first, sa.true())
@@ -224,18 +235,26 @@ def _claimed() -> sa.Select[Any]:
     )
 
 
-def record(db: Database, results: Sequence[Result], done: Sequence[Leased]) -> list[Leased]:
-    """Keep results of lanes that are still ours, and give lanes back; returns the lanes to try again with.
+@dataclass(frozen=True)
+class Recorded:
+    """The lanes to give back again later, and whether one that was given back has more to send."""
+
+    locked: list[Leased]
+    more: bool
+
+
+def record(db: Database, results: Sequence[Result], done: Sequence[Leased]) -> Recorded:
+    """Keep results of lanes that are still ours, and give lanes back.
 
     A lane whose row is locked is being given a new delivery: waiting for it here could be a deadlock.
     """
     with db.begin() as tx:
         if results:
-            tx.execute(_RECORD, _columns(results))
+            driver(tx).execute(_RECORD, _columns(results))
         for subscription_id in {r.lane.subscription.id for r in results if r.gone}:
             disable(tx, subscription_id, "gone")
             tx.flush()
-        return _give_back(tx, done)
+        return _give_back(driver(tx), done)
 
 
 def _columns(results: Sequence[Result]) -> dict[str, list[Any]]:
@@ -255,16 +274,15 @@ def _columns(results: Sequence[Result]) -> dict[str, list[Any]]:
     }
 
 
-def _give_back(tx: Session, done: Sequence[Leased]) -> list[Leased]:
+def _give_back(connection: psycopg.Connection[Any], done: Sequence[Leased]) -> Recorded:
     if not done:
-        return []
+        return Recorded([], more=False)
     by_key = {(lane.subscription.id, lane.subject, lane.token): lane for lane in done}
-    locked = {tuple(row) for row in tx.execute(_LOCK, _keys(list(by_key)))}
-    if locked:
-        tx.execute(_GIVE_BACK, _keys(list(locked)))
+    locked = set(connection.execute(_LOCK, _keys(list(by_key))).fetchall())
+    more = bool(connection.execute(_GIVE_BACK, _keys(list(locked))).fetchall()) if locked else False
     rest = [key for key in by_key if key not in locked]
-    held = {tuple(row) for row in tx.execute(_HELD, _keys(rest))} if rest else set()
-    return [by_key[key] for key in rest if key in held]
+    held = set(connection.execute(_HELD, _keys(rest)).fetchall()) if rest else set()
+    return Recorded([by_key[key] for key in rest if key in held], more)
 
 
 def _keys(keys: Sequence[Any]) -> dict[str, list[Any]]:
@@ -273,6 +291,6 @@ def _keys(keys: Sequence[Any]) -> dict[str, list[Any]]:
 
 def next_due(db: Database) -> datetime | None:
     """When the next lane of an active subscription is due (a leased one: when its lease ends)."""
-    with db.read() as tx:
-        found: datetime | None = tx.execute(_NEXT, {"most": WAITING_PER_SUBSCRIPTION}).scalar_one()
-        return found
+    with db.plain() as connection:
+        row = connection.execute(_NEXT, {"most": WAITING_PER_SUBSCRIPTION}).fetchone()
+        return row[0] if row else None

@@ -6,14 +6,14 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID, uuid4
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from services.notifications.actions.subscriptions import secrets_of
-from services.notifications.models import Progress, Subscription
+from services.notifications.actions.subscriptions import Sealed, secrets_of
+from services.notifications.models import Progress
 from services.notifications.schedule import FailedAttempt, Schedule, disables
 from services.notifications.signing import SigningKey, sign
 from services.notifications.targets import AllowList
@@ -33,7 +33,14 @@ class Receiver:
     secrets: list[str]
 
 
-def receiver_of(context: Context, found: Subscription) -> Receiver:
+class Addressed(Sealed, Protocol):
+    """What says where to send."""
+
+    @property
+    def url(self) -> str: ...
+
+
+def receiver_of(context: Context, found: Addressed) -> Receiver:
     return Receiver(found.url, secrets_of(found, context.sealer))
 
 

@@ -11,7 +11,7 @@ from sqlmodel import Session, col
 from services.notifications.models import Delivery, EventLog, Lane, LogHead, Progress, State, Subscription
 from services.notifications.rules import owner_of_subscription, visible, wanted_by_subscription
 from shared.clock import utc_now
-from shared.db import Utc
+from shared.db import Fixed, Utc, driver
 
 
 def lock_head(tx: Session) -> int:
@@ -23,7 +23,8 @@ def lock_head(tx: Session) -> int:
 def match_event(tx: Session, seq: int, today: date) -> int:
     """Owe one event, just appended, to the active subscriptions that want it; returns to how many lanes."""
     values = {"seq": seq, "now": utc_now(), "today": today}
-    return int(tx.execute(_owing_event(), values).scalar_one())
+    (lanes,) = _owing_event().run(driver(tx), **values).fetchone() or (0,)
+    return int(lanes)
 
 
 def catch_up(tx: Session, subscription: Subscription, today: date) -> None:
@@ -36,9 +37,9 @@ def catch_up(tx: Session, subscription: Subscription, today: date) -> None:
 
 
 @cache
-def _owing_event() -> sa.Select[int]:
+def _owing_event() -> Fixed:
     this = col(EventLog.seq) == sa.bindparam("seq", type_=sa.BigInteger)
-    return _owing(sa.and_(this, col(Subscription.state) == State.ACTIVE))
+    return Fixed.of(_owing(sa.and_(this, col(Subscription.state) == State.ACTIVE)))
 
 
 @cache

@@ -1,7 +1,8 @@
 """The life of a subscription: made, verified, changed, paused, enabled, disabled, deleted."""
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from typing import Protocol
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -97,7 +98,20 @@ def rotate_secret(found: Subscription, sealer: Sealer) -> str:
     return secret
 
 
-def secrets_of(found: Subscription, sealer: Sealer) -> list[str]:
+class Sealed(Protocol):
+    """What holds a subscription's secrets: the row, or what a dispatcher has read of it."""
+
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def secret(self) -> bytes: ...
+    @property
+    def old_secret(self) -> bytes | None: ...
+    @property
+    def old_until(self) -> datetime | None: ...
+
+
+def secrets_of(found: Sealed, sealer: Sealer) -> list[str]:
     """The secrets that sign now, the newest first."""
     sealed = [found.secret]
     if found.old_secret is not None and found.old_until is not None and found.old_until > utc_now():
