@@ -14,6 +14,7 @@ from services.registry.models import Enterprise
 from services.registry.models.enterprises import STATE
 from shared.clock import utc_now
 from shared.codes import (
+    UsccProblem,
     county_by_name,
     division_known,
     industry_code,
@@ -52,9 +53,10 @@ def apply(run: ImportRun) -> Counts:
     """Check every row; then add who is new, change who differs, and leave who is the same alone."""
     lock_newcomers(run.tx)
     codes = [clean_code(row.values.get("uscc")) for row in run.rows]
-    found = _Found(_known(run.tx, codes), _codes_by_name(run, codes))
-    for done, (row, uscc) in enumerate(zip(run.rows, codes, strict=True), 1):
-        _check(run, row, uscc, found)
+    wrong = [uscc_problem(uscc) for uscc in codes]
+    found = _Found(_known(run.tx, codes), _codes_by_name(run, wrong))
+    for done, (row, uscc, problem) in enumerate(zip(run.rows, codes, wrong, strict=True), 1):
+        _check(run, row, (uscc, problem), found)
         run.tell(done)
     return Counts() if run.aborted else _written(run, found)
 
@@ -67,10 +69,10 @@ def _known(tx: Session, codes: list[str]) -> dict[str, Enterprise]:
     return {row.uscc: row for row in rows}
 
 
-def _codes_by_name(run: ImportRun, codes: list[str]) -> dict[str, str]:
+def _codes_by_name(run: ImportRun, wrong: list[UsccProblem | None]) -> dict[str, str]:
     """The registered code of each firm whose code in the file is wrong, where its name is known once."""
-    rows = zip(run.rows, codes, strict=True)
-    names = [clean_text(row.values.get("name")) for row, uscc in rows if uscc_problem(uscc)]
+    rows = zip(run.rows, wrong, strict=True)
+    names = [clean_text(row.values.get("name")) for row, problem in rows if problem]
     if not names:
         return {}
     listed = sa.any_(sa.literal(names, sa.ARRAY(sa.Text)))
@@ -79,10 +81,11 @@ def _codes_by_name(run: ImportRun, codes: list[str]) -> dict[str, str]:
     return {row[0]: row[1] for row in run.tx.execute(once)}
 
 
-def _check(run: ImportRun, row: Row, uscc: str, found: _Found) -> None:
+def _check(run: ImportRun, row: Row, code: tuple[str, UsccProblem | None], found: _Found) -> None:
+    uscc, problem = code
     run.formulas(row)
     said = _texts(run, row) | _codes(run, row)
-    _check_uscc(run, row, uscc, found)
+    _check_uscc(run, row, uscc, problem, found)
     known = found.known.get(uscc)
     if known is not None:
         _check_known(run, row, known, said)
@@ -90,8 +93,8 @@ def _check(run: ImportRun, row: Row, uscc: str, found: _Found) -> None:
         found.good[uscc] = {name: value for name, value in said.items() if value is not None}
 
 
-def _check_uscc(run: ImportRun, row: Row, uscc: str, found: _Found) -> None:
-    if problem := uscc_problem(uscc):
+def _check_uscc(run: ImportRun, row: Row, uscc: str, problem: UsccProblem | None, found: _Found) -> None:
+    if problem:
         suggestion = found.codes_by_name.get(clean_text(row.values.get("name")))
         run.error(row, "uscc", problem, suggestion=suggestion)
         return

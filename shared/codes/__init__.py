@@ -13,6 +13,7 @@ from shared.codes.permit import PERMIT_CHECK_DIGIT, PERMIT_MALFORMED, normalise_
 from shared.codes.uscc import (
     USCC_CHECK_DIGIT,
     USCC_MALFORMED,
+    UsccProblem,
     ascii_width,
     make_uscc,
     normalise_uscc,
@@ -26,6 +27,7 @@ __all__ = [
     "PERMIT_MALFORMED",
     "USCC_CHECK_DIGIT",
     "USCC_MALFORMED",
+    "UsccProblem",
     "ascii_width",
     "city_of",
     "county_by_name",

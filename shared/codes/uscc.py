@@ -1,6 +1,8 @@
 """The unified social credit code (统一社会信用代码, GB 32100-2015)."""
 
 import re
+import string
+from operator import mul
 from typing import Literal
 
 ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
@@ -10,6 +12,7 @@ UsccProblem = Literal["uscc_malformed", "uscc_check_digit"]
 
 _VALUES = {character: value for value, character in enumerate(ALPHABET)}
 _WEIGHTS = (1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28)
+_INNER_VALUES = {character: value for value, character in enumerate(string.digits + string.ascii_uppercase)}
 _INNER_WEIGHTS = (3, 7, 9, 10, 5, 8, 4, 2)
 # Some authorities other than market supervision issue codes that begin with a letter.
 _SHAPE = re.compile(rf"[{ALPHABET}]{{2}}[0-9]{{6}}[{ALPHABET}]{{10}}")
@@ -33,8 +36,7 @@ def uscc_check_character(first17: str) -> str:
     """The 18th character for the first 17; ValueError where one of them is not of the alphabet."""
     if len(first17) != len(_WEIGHTS) or not set(first17) <= _VALUES.keys():
         raise ValueError("17 characters of the GB 32100-2015 alphabet are needed")
-    total = sum(_VALUES[character] * weight for character, weight in zip(first17, _WEIGHTS, strict=True))
-    return ALPHABET[-total % 31]
+    return ALPHABET[-sum(map(mul, map(_VALUES.__getitem__, first17), _WEIGHTS)) % 31]
 
 
 def uscc_problem(code: str) -> UsccProblem | None:
@@ -54,7 +56,7 @@ def uscc_inner_check_ok(code: str) -> bool:
 
 
 def _inner_check(first8: str) -> str:
-    total = sum(int(character, 36) * weight for character, weight in zip(first8, _INNER_WEIGHTS, strict=True))
+    total = sum(map(mul, map(_INNER_VALUES.__getitem__, first8), _INNER_WEIGHTS))
     rest = 11 - total % 11
     return {10: "X", 11: "0"}.get(rest, str(rest))
 

@@ -29,6 +29,7 @@ def accept_import(tx: Session, me: Caller, service: str, file: ImportFile, kind:
             find_tables(sheets, kind.columns).require_rows()
     except FileProblem as problem:
         raise _refusal(problem) from problem
+    file.marks = sheets.marks
     file.owner, file.jurisdiction, file.role = me.client_id, me.jurisdiction, me.role
     tx.add(file)
     tx.flush()

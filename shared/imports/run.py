@@ -145,7 +145,7 @@ def _result(file: ImportFile, counts: Counts) -> dict[str, Any]:
 
 def _opened(work: Work, file: ImportFile, kind: ImportKind) -> ImportRun:
     try:
-        found = find_tables(read_table(file.content, file.filename), kind.columns)
+        found = find_tables(read_table(file.content, file.filename, marks=file.marks), kind.columns)
     except FileProblem as problem:
         raise JobFailed(problem.code, problem.text, result=_result(file, Counts())) from problem
     if found.problems:

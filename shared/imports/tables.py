@@ -13,7 +13,7 @@ from shared.messaging.tables import Table
 
 
 class ImportFile(Table, table=True):
-    """A file that somebody asked to import, with how."""
+    """A file that somebody asked to import, with how; `marks` are what measuring it found."""
 
     __tablename__ = "import_file"
     id: UUID = Field(default_factory=uuid4, primary_key=True)
@@ -26,6 +26,7 @@ class ImportFile(Table, table=True):
     dry_run: bool
     on_error: str
     parameters: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
+    marks: dict[str, Any] | None = Field(default=None, sa_type=Json)
     made_at: datetime = Field(
         default_factory=utc_now, sa_type=Utc, sa_column_kwargs={"server_default": sa.text("now()")}
     )

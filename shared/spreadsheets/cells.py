@@ -19,7 +19,10 @@ _PACKED_DATE = re.compile(r"((?:19|20)\d{2})(\d{2})(\d{2})")
 
 def clean_text(value: Value) -> str:
     """The text without invisible marks, its blanks single and none at its ends; full-width letters stay as written."""
-    return _BLANKS.sub(" ", shown(value).translate(_INVISIBLE)).strip()
+    text = shown(value)
+    if text.isprintable() and "  " not in text:  # of all blanks and marks, only the plain blank is printable
+        return text.strip()
+    return _BLANKS.sub(" ", text.translate(_INVISIBLE)).strip()
 
 
 def clean_code(value: Value) -> str:
@@ -79,7 +82,7 @@ def read_flag(value: Value, choices: Mapping[str, str]) -> bool | None:
     """Yes or no by the choices of its column (`true` / `false`); None for anything else."""
     if isinstance(value, bool):
         return value
-    meant = choices.get(clean_text(value), choices.get(clean_code(value)))
+    meant = choices.get(clean_text(value)) or choices.get(clean_code(value))
     return {"true": True, "false": False}.get(meant or "")
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 from xml.parsers import expat
 
 from shared.spreadsheets.limits import Limits, broken, check_extent, expands
@@ -21,6 +22,12 @@ class Extent:
     columns: int = 0
     shared_texts: int = 0
     widths: dict[int, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, marks: dict[str, list[list[Any]]]) -> "Extent":
+        """What an earlier reading kept of it."""
+        formulas = {(row, column) for row, column in marks["formulas"]}
+        return cls(formulas, widths={int(column): float(width) for column, width in marks["widths"]})
 
 
 def parse(data: bytes, start: Start, end: End | None = None, text: Write | None = None) -> None:

@@ -27,14 +27,16 @@ from shared.spreadsheets.limits import (
 )
 from shared.spreadsheets.measuring import Extent, check_texts, measure
 from shared.spreadsheets.package import repack, sheet_parts, unpack
-from shared.spreadsheets.sheets import Merged, Sheet, Sheets, Value, is_blank
+from shared.spreadsheets.sheets import Marks, Merged, Rows, Sheet, Sheets, Value, is_blank
 
 ZIP_SIGNATURE = b"PK\x03\x04"
 _Cell = int | float | str | bool | dt.time | dt.date | dt.datetime | dt.timedelta
 
 
-def read_table(source: Path | bytes, filename: str, *, limits: Limits = LIMITS) -> Sheets:
+def read_table(source: Path | bytes, filename: str, *, limits: Limits = LIMITS, marks: Marks | None = None) -> Sheets:
     """The sheets of an .xlsx, .xls or .csv file, told apart by content; text under a workbook's name is damaged.
+
+    `marks` of an earlier reading of the same bytes spare measuring them again.
 
     Raises FileProblem: `file_too_large` (before reading, or by the extent of a sheet), `file_unreadable`, `file_empty`
     (no cell holds anything), `file_expands`.
@@ -43,7 +45,7 @@ def read_table(source: Path | bytes, filename: str, *, limits: Limits = LIMITS) 
     if not content:
         raise is_empty()
     if content.startswith(ZIP_SIGNATURE):
-        sheets = _read_xlsx(content, filename, limits)
+        sheets = _read_xlsx(content, filename, limits, marks)
     elif content.startswith(ole.SIGNATURE):
         sheets = _read_xls(content, filename, limits)
     else:
@@ -62,8 +64,16 @@ def _content(source: Path | bytes, limits: Limits) -> bytes:
     return source if isinstance(source, bytes) else source.read_bytes()
 
 
-def _read_xlsx(content: bytes, filename: str, limits: Limits) -> Sheets:
+def _read_xlsx(content: bytes, filename: str, limits: Limits, marks: Marks | None) -> Sheets:
     parts = unpack(content, limits)
+    extents = _measured(parts, limits) if marks is None else {name: Extent.of(found) for name, found in marks.items()}
+    with _reader_faults(), CalamineWorkbook.from_filelike(repack(parts)) as workbook:
+        names = _visible(workbook)
+        read = tuple(_sheet(workbook, name, extents.get(name)) for name in names)
+        return Sheets(filename, "xlsx", read, _hidden(workbook, names))
+
+
+def _measured(parts: dict[str, bytes], limits: Limits) -> dict[str, Extent]:
     paths = sheet_parts(parts)
     if len(paths) > limits.sheets:
         raise expands()
@@ -72,10 +82,7 @@ def _read_xlsx(content: bytes, filename: str, limits: Limits) -> Sheets:
     texts = next((data for name, data in parts.items() if name.lower() == "xl/sharedstrings.xml"), b"")
     if texts:
         check_texts([parts[paths[name]] for name in extents], [*extents.values()], texts, limits)
-    with _reader_faults(), CalamineWorkbook.from_filelike(repack(parts)) as workbook:
-        names = _visible(workbook)
-        read = tuple(_sheet(workbook, name, extents.get(name)) for name in names)
-        return Sheets(filename, "xlsx", read, _hidden(workbook, names))
+    return extents
 
 
 def _read_xls(content: bytes, filename: str, limits: Limits) -> Sheets:
@@ -133,10 +140,8 @@ def _sheet(workbook: CalamineWorkbook, name: str, extent: Extent | None) -> Shee
     return Sheet(name, rows, frozenset(extent.formulas), merged, extent.widths)
 
 
-def _rows(sheet: CalamineSheet) -> list[list[Value]]:
-    if sheet.start is None:
-        return []
-    return [[*map(_value, row)] for row in sheet.to_python(skip_empty_area=False)]
+def _rows(sheet: CalamineSheet) -> Sequence[list[Value]]:
+    return Rows([] if sheet.start is None else sheet.to_python(skip_empty_area=False), _value)
 
 
 def _value(cell: _Cell) -> Value:

@@ -1,12 +1,14 @@
 """What was read: sheets of cells, addressed as Excel shows them."""
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal, overload
 
 Value = str | Decimal | bool | date | datetime | None
 Kind = Literal["xlsx", "xls", "csv"]
+Marks = dict[str, dict[str, list[list[Any]]]]
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,35 @@ class Merged:
     right: int
 
 
+class Rows(Sequence[list[Value]]):
+    """Rows as the reader gave them, their cells turned into values when they are looked at."""
+
+    def __init__(self, raw: Sequence[Sequence[Any]], value: Callable[[Any], Value]) -> None:
+        self._raw, self._value = raw, value
+
+    def __len__(self) -> int:
+        return len(self._raw)
+
+    @overload
+    def __getitem__(self, at: int) -> list[Value]: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[list[Value]]: ...
+    def __getitem__(self, at: int | slice) -> list[Value] | list[list[Value]]:
+        if isinstance(at, slice):
+            return [[*map(self._value, row)] for row in self._raw[at]]
+        return [*map(self._value, self._raw[at])]
+
+    def __iter__(self) -> Iterator[list[Value]]:
+        for row in self._raw:
+            yield [*map(self._value, row)]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and [*self] == [*other]
+
+    def __repr__(self) -> str:
+        return repr([*self])
+
+
 @dataclass(frozen=True)
 class Sheet:
     """One visible sheet: `rows[i][j]` is Excel's row i + 1, column j + 1; a value of a merged range is at its top left.
@@ -28,7 +59,7 @@ class Sheet:
     """
 
     name: str
-    rows: list[list[Value]]
+    rows: Sequence[list[Value]]
     formulas: frozenset[tuple[int, int]] = frozenset()
     merged: tuple[Merged, ...] = ()
     widths: dict[int, float] = field(default_factory=dict)
@@ -43,6 +74,14 @@ class Sheets:
     kind: Kind
     sheets: tuple[Sheet, ...]
     hidden: tuple[str, ...] = ()
+
+    @property
+    def marks(self) -> Marks:
+        """What measuring found in each sheet, so that the same bytes need not be measured again."""
+        return {
+            sheet.name: {"formulas": sorted(map(list, sheet.formulas)), "widths": [*map(list, sheet.widths.items())]}
+            for sheet in self.sheets
+        }
 
 
 def column_letter(index: int) -> str:

@@ -1,5 +1,7 @@
 """What is read is what the person sees, at the addresses that Excel shows."""
 
+import json
+from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -107,6 +109,14 @@ def test_merged_ranges_and_their_single_value_are_kept() -> None:
     (sheet,) = read_table(book([["甲"], [], ["乙"]], merged=["A1:B2"]), "a.xlsx").sheets
     assert sheet.merged == (Merged(0, 0, 1, 1),)
     assert sheet.rows[1] == [None] * len(sheet.rows[1])
+
+
+@pytest.mark.parametrize("make", [book, old_book])
+def test_what_was_marked_once_need_not_be_measured_again(make: Callable[..., bytes]) -> None:
+    content = make([HEADER, GOOD, ["=1+1"]])
+    first = read_table(content, "list.xlsx")
+    kept = json.loads(json.dumps(first.marks))
+    assert read_table(content, "list.xlsx", marks=kept) == first
 
 
 def test_a_path_is_read_like_its_bytes(tmp_path: Path) -> None:
