@@ -18,6 +18,9 @@ log = structlog.get_logger("kafka")
 
 PARTITIONS = 6
 BATCH = 200
+# Kafka's own seven days would lose what a consumer that is down longer, or a new one, has yet to hear.
+KEPT_WHOLE = {"retention.ms": "-1", "retention.bytes": "-1"}
+BROKERS_OWN = -1
 
 
 class KafkaBus:
@@ -39,8 +42,14 @@ class KafkaBus:
             wanted = [topic_of(producer) for producer in PRODUCERS]
             missing = [topic for topic in wanted if topic not in set(admin.list_topics())]
             for topic in missing:
+                fresh = NewTopic(
+                    name=topic,
+                    num_partitions=PARTITIONS,
+                    replication_factor=BROKERS_OWN,
+                    topic_configs=KEPT_WHOLE,
+                )
                 try:
-                    admin.create_topics([NewTopic(name=topic, num_partitions=PARTITIONS, replication_factor=1)])
+                    admin.create_topics([fresh])
                 except TopicAlreadyExistsError:
                     continue
         except KafkaError as error:

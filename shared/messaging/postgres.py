@@ -1,4 +1,4 @@
-"""PostgresBus: a durable log in PostgreSQL with consumer groups, the embedded counterpart of Kafka."""
+"""PostgresBus: a durable log in PostgreSQL with consumer groups, the embedded counterpart of Kafka; kept whole."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -119,15 +119,6 @@ class PostgresBus:
         """Raises when the bus does not answer."""
         with self._db.read() as tx:
             tx.execute(sa.text("SELECT 1"))
-
-    def prune(self, keep_days: int = 30) -> None:
-        """Drop records that every group has settled and that are old."""
-        statement = (
-            "DELETE FROM log l WHERE appended_at < now() - make_interval(days => :days) AND position <= "
-            "(SELECT min(position) FROM group_offset o WHERE o.topic = l.topic)"
-        )
-        with self._db.begin() as tx:
-            tx.execute(sa.text(statement), {"days": keep_days})
 
     def _listen(self, topics: list[str]) -> Wakeup:
         wakeup = Wakeup(self._db, f"log.{topics[0]}")

@@ -4,13 +4,17 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
+from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType
 
 from shared.db import Database
-from shared.events import Envelope
+from shared.events import PRODUCERS, Envelope, topic_of
 from shared.messaging.kafka import KafkaBus
 from shared.messaging.postgres import PostgresBus
+from tests.broker import Broker
 
 Bus = PostgresBus | KafkaBus
 
@@ -124,3 +128,16 @@ class TestBus:
         sent = envelope(mark, 1).model_copy(update={"data": {"name": "株洲“示例”\\n有限公司", "n": 1}})
         bus.publish([sent])
         assert Reader(bus, f"g-{mark}", lambda e: e.subject == mark).until(1).seen == [sent]
+
+
+@pytest.mark.kafka
+def test_the_broker_forgets_nothing_by_age_or_size(broker: Broker) -> None:
+    bus = KafkaBus(broker.servers)
+    bus.prepare()
+    bus.close()
+    admin: Any = KafkaAdminClient(bootstrap_servers=broker.servers)
+    names = [topic_of(producer) for producer in PRODUCERS]
+    told = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in names])["topic"]
+    admin.close()
+    kept = {name: (told[name]["retention.ms"]["value"], told[name]["retention.bytes"]["value"]) for name in names}
+    assert set(kept.values()) == {("-1", "-1")}

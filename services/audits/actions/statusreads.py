@@ -1,8 +1,8 @@
 """Reading the audit status: what a caller may see of it, as of a day, as known at an instant."""
 
-import json
 from dataclasses import dataclass
 from datetime import date, datetime
+from json.encoder import encode_basestring
 from typing import Any
 
 import sqlalchemy as sa
@@ -99,7 +99,7 @@ def document(
     known_at = (clocks.known_at or version.recorded_at).astimezone(SHANGHAI)
     parts = [
         b'{"uscc":"%s","name":' % version.uscc.encode(),
-        json.dumps(version.name, ensure_ascii=False).encode(),
+        encode_basestring(version.name).encode(),
         b",",
         version.public or NEVER_PUBLIC,
         b',"as_of":"%s","known_at":"%s"'

@@ -120,17 +120,3 @@ def test_one_consumer_of_a_group_works_and_the_second_takes_over(
             until(lambda: len(effects(db)) == 4)
             until(lambda: took[-1] == "two")
     assert [subject for subject, _ in effects(db)] == ["A", "B", "C", "D"]
-
-
-def test_old_records_are_dropped_only_when_every_group_has_settled_them(bus: PostgresBus, bus_db: Database) -> None:
-    bus.join("g", TOPICS)
-    bus.join("slow", TOPICS)
-    bus.publish([envelope("A"), envelope("B")])
-    with bus_db.connection() as connection:
-        connection.execute("UPDATE log SET appended_at = now() - interval '90 days'")
-    bus.poll("g", TOPICS, lambda r: None)
-    bus.prune()
-    assert bus.lag("slow", TOPICS) == 2
-    bus.poll("slow", TOPICS, lambda r: None)
-    bus.prune()
-    assert rows(bus_db, "SELECT * FROM log") == []
