@@ -5,12 +5,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 KAFKA := infra/kafka/kafka-local.sh
 
-.PHONY: help setup run demo test check bench up migration schemas redrive kafka
+.PHONY: help setup run demo test check bench bench-large up migration schemas redrive kafka
 
 help:      ## this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-setup: $(VENV)/dev.stamp ## virtualenv with everything that development and tests need
+setbench-large: $(VENV)/dev.stamp ## how the time per item grows to a million enterprises
+	@$(BIN)/python -m tests.bench --large
+
+up: $(VENV)/dev.stamp ## virtualenv with everything that development and tests need
 
 $(VENV)/runtime.stamp: requirements/runtime.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed."; exit 1; }
@@ -42,6 +45,9 @@ kafka: ## fetch the Kafka broker for tests (Java 17 and Maven), where it can be 
 
 bench: $(VENV)/dev.stamp ## ratios beside their floors
 	@$(BIN)/python -m tests.bench
+
+bench-large: $(VENV)/dev.stamp ## how the time per item grows to a million enterprises
+	@$(BIN)/python -m tests.bench --large
 
 up: $(VENV)/runtime.stamp ## the whole product in containers: PostgreSQL, Kafka, one process per role
 	$(BIN)/python -m infra.secrets var/secrets

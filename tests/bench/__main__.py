@@ -1,6 +1,7 @@
-"""`make bench`: every figure beside its floor, in one run; python -m tests.bench [--quick] [--only NAME ...].
+"""`make bench`: every figure beside its floor, in one run; python -m tests.bench [--quick | --large] [--only NAME ...].
 
-Writes bench/RESULTS.md. Nothing here is asserted as time: the ratios are for people to read.
+Writes bench/RESULTS.md; the large run (growth to a million enterprises) bench/RESULTS-large.md.
+Nothing here is asserted as time: the ratios are for people to read.
 """
 
 import argparse
@@ -14,14 +15,15 @@ from pathlib import Path
 from shared import logs
 from shared.events import load_catalogue
 from shared.messaging.kafka import KafkaBus
-from tests.bench import decisions, deliveries, events, imports, latency, machine, reads, tiers
+from tests.bench import decisions, deliveries, events, gateway, growth, imports, latency, machine, reads, tiers
 from tests.bench.measure import Figure, Scale
 from tests.bench.stage import ROOT, laboratory, running_instance
 from tests.broker import running_broker, why_not
 
 RESULTS = ROOT / "bench" / "RESULTS.md"
+RESULTS_LARGE = ROOT / "bench" / "RESULTS-large.md"
 HEADS = ["figure", "ours", "floor", "ratio", "target", ""]
-NAMES = ("decisions", "deliveries", "events", "reads", "latency", "tiers", "imports", "kafka")
+NAMES = ("decisions", "deliveries", "events", "reads", "gateway", "latency", "tiers", "imports", "kafka", "growth")
 
 
 class Report:
@@ -40,15 +42,15 @@ class Report:
             sys.stdout.write(f"{name:<62}{columns}{'   ' + figure.note if figure.note else ''}\n")
         sys.stdout.flush()
 
-    def write(self, quick: bool) -> None:
+    def write(self, target: Path, run: str) -> None:
         lines = ["# Speed, beside its floors", "", _INTRODUCTION, ""]
         lines += [f"- {name}: {value}" for name, value in self.about]
-        lines += [f"- run: {'quick' if quick else 'whole'}, {time.monotonic() - self._began:.0f} s", ""]
+        lines += [f"- run: {run}, {time.monotonic() - self._began:.0f} s", ""]
         lines += [_row(HEADS), _row(["---"] + ["---:"] * 4 + ["---"]), *(_row(f.cells()) for f in self.figures)]
         lines += ["", *(f"{figure.name}: {figure.note}" for figure in self.figures if figure.note)]
-        RESULTS.parent.mkdir(exist_ok=True)
-        RESULTS.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
-        sys.stdout.write(f"written to {RESULTS.relative_to(ROOT)}\n")
+        target.parent.mkdir(exist_ok=True)
+        target.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
+        sys.stdout.write(f"written to {target.relative_to(ROOT)}\n")
 
 
 _INTRODUCTION = (
@@ -64,18 +66,31 @@ def _row(cells: list[str]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="about a minute instead of four")
+    parser.add_argument("--large", action="store_true", help="growth alone, to a million enterprises; some twenty minutes")
     parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, help="some of the figures; nothing is written")
     wanted = parser.parse_args()
     logs.setup("ERROR")
     load_catalogue()
     report, scale, chosen = Report(), Scale(wanted.quick), set(wanted.only)
+    if wanted.large:
+        _growth(report, growth.LARGE)
+        return report.write(RESULTS_LARGE, "large")
     _alone(report, scale, chosen)
     _embedded(report, scale, chosen)
     if chosen & {"kafka"}:
         with _broker() as servers:
             _on_kafka(report, scale, servers)
+    if "growth" in chosen:
+        _growth(report, growth.SIZES[: scale.of(3, 2)])
     if chosen == set(NAMES):
-        report.write(wanted.quick)
+        report.write(RESULTS, "quick" if wanted.quick else "whole")
+    return None
+
+
+def _growth(report: Report, sizes: tuple[int, ...]) -> None:
+    with laboratory() as lab:
+        report.about = report.about or machine.description(lab.floor_url)
+        report.show(growth.figures(lab, sizes))
 
 
 def _alone(report: Report, scale: Scale, chosen: set[str]) -> None:
@@ -92,13 +107,15 @@ def _alone(report: Report, scale: Scale, chosen: set[str]) -> None:
 
 
 def _embedded(report: Report, scale: Scale, chosen: set[str]) -> None:
-    if not chosen & {"reads", "latency", "tiers", "imports"}:
+    if not chosen & {"reads", "gateway", "latency", "tiers", "imports"}:
         return
     with running_instance() as stage:
         report.about = machine.description(stage.floor_url)
         known = reads.register(stage, 50)
         if "reads" in chosen:
             report.show(reads.figures(stage, known, scale))
+        if "gateway" in chosen:
+            report.show(gateway.figures(stage, known, scale))
         if "latency" in chosen:
             report.show(latency.figures(stage, known, scale))
         if "tiers" in chosen:
@@ -112,7 +129,7 @@ def _on_kafka(report: Report, scale: Scale, servers: str) -> None:
         sys.stdout.write(f"Kafka: not measured, {why_not()}\n")
         return
     with laboratory() as lab:
-        report.show(events.figures(lab, scale, KafkaBus(servers), "Kafka"))
+        report.show(events.figures(lab, scale, KafkaBus(servers), "Kafka", servers))
     with running_instance(CLEANPROD_BUS="kafka", CLEANPROD_KAFKA=servers) as stage:
         known = reads.register(stage, 50)
         report.show(latency.figures(stage, known, scale, servers))

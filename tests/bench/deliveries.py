@@ -29,13 +29,13 @@ TODAY = date(2026, 11, 20)
 def figures(lab: Lab, scale: Scale) -> list[Figure]:
     """One subscription: 50 firms are 50 lanes, each in order."""
     count, rounds = scale.of(5_000, 1_500), scale.of(3, 1)
-    envelopes = [_accepted(firm.uscc) for _ in range(count // FIRMS) for firm in firms(FIRMS)]
+    envelopes = [accepted(firm.uscc) for _ in range(count // FIRMS) for firm in firms(FIRMS)]
     bodies = [envelope.cloud_event() for envelope in envelopes]
     os.environ["DATABASE_URL"] = lab.floor_url
     with program("tests.bench.sink") as sink:
-        _subscribe(lab, f"{sink}/hook")
-        _ours(lab, envelopes[:FIRMS])  # a dispatcher runs for weeks: its first statements are not what is measured
-        send = lambda: _ours(lab, envelopes)  # noqa: E731
+        subscribe(lab, f"{sink}/hook")
+        sent(lab, envelopes[:FIRMS])  # a dispatcher runs for weeks: its first statements are not what is measured
+        send = lambda: sent(lab, envelopes)  # noqa: E731
         bare, ours, naive = in_turns(
             rounds,
             lambda: _floor("bare_post", bodies, f"{sink}/hook", str(AT_ONCE)),
@@ -48,7 +48,7 @@ def figures(lab: Lab, scale: Scale) -> list[Figure]:
     ]
 
 
-def _accepted(uscc: str) -> Envelope:
+def accepted(uscc: str) -> Envelope:
     event = AcceptanceRecorded(
         uscc=uscc, round=uuid4(), result="accepted", level="II", accepted_on=TODAY, document_no="湘环验〔2026〕1号"
     )
@@ -65,7 +65,7 @@ def _accepted(uscc: str) -> Envelope:
     )
 
 
-def _subscribe(lab: Lab, url: str) -> None:
+def subscribe(lab: Lab, url: str) -> None:
     context = lab.system.contexts["notifications"]
     made = Subscription(
         client_id="bench", role="provincial_ecology", jurisdiction="43", uscc="", url=url, types=["audits.*"],
@@ -76,7 +76,7 @@ def _subscribe(lab: Lab, url: str) -> None:
         tx.add(made)
 
 
-def _ours(lab: Lab, envelopes: list[Envelope]) -> float:
+def sent(lab: Lab, envelopes: list[Envelope]) -> float:
     context = lab.system.contexts["notifications"]
     with context.db.begin() as tx:
         for envelope in envelopes:

@@ -1,5 +1,8 @@
 """Events per second through the outbox, the bus and an inbox: one relay and one consumer that keeps copies."""
 
+import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -11,12 +14,14 @@ from shared.messaging.kafka import KafkaBus
 from shared.messaging.outbox import emit, relay
 from shared.messaging.postgres import PostgresBus
 from tests.bench.measure import Figure, Scale
-from tests.bench.stage import Lab
+from tests.bench.stage import ROOT, Lab
 from tests.data.firms import firms
 
 
-def figures(lab: Lab, scale: Scale, bus: PostgresBus | KafkaBus, name: str) -> list[Figure]:
+def figures(lab: Lab, scale: Scale, bus: PostgresBus | KafkaBus, name: str, kafka: str = "") -> list[Figure]:
+    """`kafka` is the broker beside which bare kafka-python gives the floor; without one there is none."""
     count = scale.of(5_000, 1_000)
+    bare_sent, bare_read = _bare(kafka, count) if kafka else (None, None)
     bus.prepare()
     _emit(lab, count)
     db, began = lab.system.contexts["registry"].db, time.perf_counter()
@@ -24,9 +29,16 @@ def figures(lab: Lab, scale: Scale, bus: PostgresBus | KafkaBus, name: str) -> l
         continue
     relayed = count / (time.perf_counter() - began)
     return [
-        Figure(f"{name}: events relayed", relayed, None, "/s"),
-        Figure(f"{name}: events consumed by audits", _consume(lab, bus, count), None, "/s"),
+        Figure(f"{name}: events relayed", relayed, bare_sent, "/s"),
+        Figure(f"{name}: events consumed by audits", _consume(lab, bus, count), bare_read, "/s"),
     ]
+
+
+def _bare(kafka: str, count: int) -> tuple[float, float]:
+    command = [sys.executable, "-m", "tests.bench.floors.bare_kafka", kafka, str(count)]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True, timeout=120)
+    sent, read = json.loads(done.stdout)
+    return sent, read
 
 
 def _emit(lab: Lab, count: int) -> None:

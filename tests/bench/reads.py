@@ -33,12 +33,12 @@ def figures(stage: Stage, known: Sequence[Firm], scale: Scale) -> list[Figure]:
     with program("tests.bench.floors.status_app") as address:
         base = stage.instance.base
         floor, mine = in_turns(
-            rounds, lambda: _load(address, bare, seconds), lambda: _load(base, ours, seconds, token)
+            rounds, lambda: load(address, bare, seconds), lambda: load(base, ours, seconds, token)
         )
     return [Figure("status read by a bank", mine, floor, "req/s", 0.5)]
 
 
-def _load(base: str, paths: Sequence[str], seconds: float, token: str = "") -> float:
+def load(base: str, paths: Sequence[str], seconds: float, token: str = "") -> float:
     command = [sys.executable, "-m", "tests.bench.load", base, str(seconds), str(CONNECTIONS), token]
     done = subprocess.run(
         command, cwd=ROOT, input="\n".join(paths), stdout=subprocess.PIPE, text=True, check=True, timeout=seconds + 30

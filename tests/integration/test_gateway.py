@@ -2,15 +2,9 @@
 
 import http.client
 import json
-import os
-import shutil
-import socket
-import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +12,7 @@ import pytest
 from infra.parts import SERVICES
 from tests.broker import free_port
 from tests.contract.test_topology import tool
-from tests.topology import ROOT
+from tests.gateway import running_gateway
 
 NAMES = [service.name for service in SERVICES]
 
@@ -93,42 +87,10 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         ports[name] = server.server_address[1]
     ports["incentives"] = free_port()  # nobody answers there: an API that is away
     port = free_port()
-    configuration = configured(folder, port, ports)
-    # As root, nginx would change to a user that cannot read the test's folder.
-    started = "daemon off;" + (" user root;" if os.geteuid() == 0 else "")
-    process = subprocess.Popen([nginx, "-e", str(folder / "errors"), "-c", str(configuration), "-g", started])
-    try:
-        opened(port)
+    with running_gateway(nginx, folder, port, {name: [str(at)] for name, at in ports.items()}):
         yield Gateway(port)
-    finally:
-        process.terminate()
-        process.wait(10)
-        for server in servers:
-            server.shutdown()
-
-
-def configured(folder: Path, port: int, ports: dict[str, int]) -> Path:
-    """The gateway's own files with other addresses, and nothing else changed."""
-    shutil.copytree(ROOT / "infra/gateway", folder / "gateway")
-    upstreams = (folder / "gateway/upstreams.conf").read_text()
-    for name in NAMES:
-        upstreams = upstreams.replace(f"{name}-api:8000", f"127.0.0.1:{ports[name]}")
-    upstreams = upstreams.replace("documents:8000", f"127.0.0.1:{ports['documents']}")
-    (folder / "gateway/upstreams.conf").write_text(upstreams)
-    main = folder / "gateway/nginx.conf"
-    text = main.read_text().replace("/tmp/", f"{folder}/").replace("listen 8080", f"listen 127.0.0.1:{port}")
-    main.write_text(text.replace("/dev/stdout", f"{folder}/access").replace("/dev/stderr", f"{folder}/errors"))
-    return main
-
-
-def opened(port: int) -> None:
-    end = time.monotonic() + 20
-    while True:
-        try:
-            return socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            assert time.monotonic() < end, "nginx did not start"
-            time.sleep(0.05)
+    for server in servers:
+        server.shutdown()
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "incentives"])
