@@ -15,6 +15,7 @@ from shared import metrics
 from shared.messaging.outbox import pending
 from shared.messaging.tables import DeadLetter
 from shared.service import Context, Service
+from shared.status import overdue_days
 
 log = structlog.get_logger("health")
 
@@ -83,6 +84,7 @@ def metrics_page(request: Request) -> Response:
         metrics.OUTBOX_PENDING.labels(service.name).set(waiting)
         metrics.OUTBOX_OLDEST.labels(service.name).set(oldest)
         metrics.DEAD_LETTERS_NOW.labels(service.name).set(letters)
+        metrics.DAILY_OVERDUE.labels(service.name).set(overdue_days(request.app.state.contexts[service.name]))
         if request.app.state.health.lag is not None:
             lag = _lag(request.app.state.health, service)
             metrics.CONSUMER_LAG.labels(service.name).set(math.nan if lag is None else lag)
