@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -252,3 +253,27 @@ def test_every_dashboard_expression_is_promql(tmp_path: Path) -> None:
     file = tmp_path / "rules.yml"
     file.write_text(yaml.safe_dump({"groups": [{"name": "dashboards", "rules": rules}]}))
     passes(tool("promtool"), "check", "rules", str(file))
+
+
+UNITS = sorted((ROOT / "infra" / "systemd").glob("*@.service"))
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_a_unit_runs_what_the_container_runs(unit: Path) -> None:
+    role = unit.name.removeprefix("cleanprod-").removesuffix("@.service")
+    (line,) = [line for line in unit.read_text().splitlines() if line.startswith("ExecStart=")]
+    command = line.removeprefix("ExecStart=/opt/cleanprod/.venv/bin/").split()
+    for name in NAMES:
+        meant = [part.replace("%i", name) for part in command]
+        assert meant == CONTAINERS[f"{name}-{role}"]["command"]
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd here to read the units")
+def test_systemd_reads_the_units(tmp_path: Path) -> None:
+    for unit in UNITS:
+        text = unit.read_text().replace("/opt/cleanprod/.venv/bin/python", sys.executable).replace("cleanprod\n", "root\n", 1)
+        (tmp_path / unit.name.replace("@", "@audits")).write_text(text)
+    units = [str(path) for path in tmp_path.iterdir()]
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True)
+    complaints = [line for line in done.stderr.splitlines() if "Unknown" in line or "Failed to parse" in line or "Invalid" in line]
+    assert complaints == []
