@@ -69,7 +69,7 @@ def application() -> Edge:
 
 def nobody() -> TokenVerifier:
     """Knows no key: no token opens anything here."""
-    return TokenVerifier(KeySet([]), "")
+    return TokenVerifier(lambda: KeySet([]), "")
 
 
 def _once(make: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:

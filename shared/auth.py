@@ -1,6 +1,8 @@
 """Who calls: ES256 access tokens, and what their holder may see."""
 
+import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet
 
+from shared.keyfiles import Watched, pem_blocks
 from shared.problems import Text, Unauthorized
 
 AUDIENCE = "cleanprod"
@@ -64,14 +67,20 @@ class Caller:
 
 
 class TokenSigner:
-    """Issues access tokens (RFC 9068, `at+jwt`) with the registry's P-256 key."""
+    """Issues access tokens (RFC 9068, `at+jwt`) with the registry's P-256 key; publishes the one before it too."""
 
-    def __init__(self, key: ECKey, issuer: str) -> None:
-        self._key, self._issuer = key, issuer
+    def __init__(self, key: ECKey, issuer: str, *before: ECKey) -> None:
+        self._key, self._issuer, self._keys = key, issuer, (key, *before)
 
     @classmethod
     def from_file(cls, path: Path, issuer: str) -> "TokenSigner":
-        return cls(ECKey.import_key(path.read_text()), issuer)
+        return cls.from_text(path.read_text(), issuer)
+
+    @classmethod
+    def from_text(cls, text: str, issuer: str) -> "TokenSigner":
+        """Of a PEM file, the key in use first."""
+        first, *before = (ECKey.import_key(block) for block in pem_blocks(text))
+        return cls(first, issuer, *before)
 
     def issue(self, caller: Caller, now: float) -> str:
         claims = {
@@ -92,20 +101,29 @@ class TokenSigner:
         return jwt.encode(header, claims, self._key, algorithms=["ES256"])
 
     def jwks(self) -> dict[str, Any]:
-        public = dict(self._key.as_dict(private=False))
-        return {"keys": [public | {"kid": self._key.thumbprint(), "alg": "ES256", "use": "sig"}]}
+        return {"keys": [_public(key) for key in self._keys]}
+
+
+def _public(key: ECKey) -> dict[str, Any]:
+    return dict(key.as_dict(private=False)) | {"kid": key.thumbprint(), "alg": "ES256", "use": "sig"}
 
 
 class TokenVerifier:
     """Checks tokens against the issuer's public keys; verified ones are remembered until they expire."""
 
-    def __init__(self, keys: KeySet, issuer: str) -> None:
+    def __init__(self, keys: Callable[[], KeySet], issuer: str) -> None:
         self._keys, self._issuer = keys, issuer
         self._known: dict[str, tuple[float, Caller]] = {}
 
     @classmethod
     def from_jwks(cls, jwks: Any, issuer: str) -> "TokenVerifier":
-        return cls(KeySet.import_key_set(jwks), issuer)
+        keys = KeySet.import_key_set(jwks)
+        return cls(lambda: keys, issuer)
+
+    @classmethod
+    def from_file(cls, path: Path, issuer: str) -> "TokenVerifier":
+        """Of a JWKS file that may be replaced: a rotation of the registry's key needs no restart."""
+        return cls(Watched(path, lambda text: KeySet.import_key_set(json.loads(text))).get, issuer)
 
     def caller(self, token: str, now: float) -> Caller:
         """The token's holder; raises `Unauthorized` for anything that is not a valid, current access token."""
@@ -122,7 +140,7 @@ class TokenVerifier:
 
     def _verify(self, token: str, now: float) -> tuple[Caller, float]:
         try:
-            decoded = jwt.decode(token, self._keys, algorithms=["ES256"])
+            decoded = jwt.decode(token, self._keys(), algorithms=["ES256"])
         except (JoseError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise _invalid() from error
         claims, expires = decoded.claims, decoded.claims.get("exp")

@@ -1,6 +1,5 @@
 """Running a service: its loops side by side, its worker process, its API process, its migration."""
 
-import json
 import os
 import signal
 import sys
@@ -125,7 +124,7 @@ def bus_for(settings: Settings) -> Bus:
 
 
 def verifier_for(settings: Settings) -> TokenVerifier:
-    return TokenVerifier.from_jwks(json.loads((settings.secrets / "jwks.json").read_text()), settings.issuer)
+    return TokenVerifier.from_file(settings.secrets / "jwks.json", settings.issuer)
 
 
 def edge_for(services: Sequence[Service], contexts: dict[str, Context], settings: Settings, bus: Bus) -> Edge:

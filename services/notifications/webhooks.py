@@ -19,6 +19,7 @@ from services.notifications.signing import SigningKey, sign
 from services.notifications.targets import AllowList
 from services.notifications.transport import Outgoing, Sent
 from shared.clock import SHANGHAI, utc_now
+from shared.keyfiles import Watched, pem_blocks
 from shared.service import Context
 
 MEDIA_TYPE = "application/cloudevents+json; charset=utf-8"
@@ -44,15 +45,20 @@ def receiver_of(context: Context, found: Addressed) -> Receiver:
     return Receiver(found.url, secrets_of(found, context.sealer))
 
 
-def signing_key(context: Context) -> SigningKey:
-    """The platform's Ed25519 key, read once per process."""
-    if "webhook_key" not in context.extras:
-        pem = (context.settings.secrets / "webhook_key.pem").read_bytes()
-        key = load_pem_private_key(pem, None)
-        assert isinstance(key, Ed25519PrivateKey)
-        context.extras["webhook_key"] = SigningKey(key.private_bytes_raw())
-    found: SigningKey = context.extras["webhook_key"]
+def signing_keys(context: Context) -> list[SigningKey]:
+    """The platform's Ed25519 keys: the first one signs, the one before it is still published."""
+    watched = context.extras.get("webhook_keys")
+    if watched is None:
+        watched = context.extras["webhook_keys"] = Watched(context.settings.secrets / "webhook_key.pem", _keys_in)
+    assert isinstance(watched, Watched)
+    found: list[SigningKey] = watched.get()
     return found
+
+
+def _keys_in(text: str) -> list[SigningKey]:
+    keys = [load_pem_private_key(block.encode(), None) for block in pem_blocks(text)]
+    assert all(isinstance(key, Ed25519PrivateKey) for key in keys), "webhooks are signed with Ed25519"
+    return [SigningKey(key.private_bytes_raw()) for key in keys if isinstance(key, Ed25519PrivateKey)]
 
 
 def allowed_targets(context: Context) -> AllowList:
@@ -68,7 +74,7 @@ def outgoing(
         "content-type": MEDIA_TYPE,
         "webhook-id": message_id,
         "webhook-timestamp": str(timestamp),
-        "webhook-signature": sign(receiver.secrets, signing_key(context), message_id, timestamp, body),
+        "webhook-signature": sign(receiver.secrets, signing_keys(context)[0], message_id, timestamp, body),
     }
     return Outgoing(receiver.url, headers | dict(more or {}), body)
 

@@ -17,7 +17,7 @@ from services.notifications.queries.catalogue import event_types
 from services.notifications.queries.feed import Asked, FeedPage, cursor_of
 from services.notifications.signing import jwks
 from services.notifications.waking import waker_of
-from services.notifications.webhooks import signing_key
+from services.notifications.webhooks import signing_keys
 from shared.auth import TOKEN_SECONDS
 from shared.http import Ctx, Me, json_answer, needs, service_router
 from shared.service import Context
@@ -138,7 +138,7 @@ def _frame(page: FeedPage, item: feed.Item) -> bytes:
 def read_webhook_keys(request: Request, ctx: Ctx) -> Response:
     """The Ed25519 keys (JWKS) of `v1a` signatures."""
     headers = {"Cache-Control": "public, max-age=3600"}
-    return json_answer(request, jwks([signing_key(ctx)]), headers=headers)
+    return json_answer(request, jwks(signing_keys(ctx)), headers=headers)
 
 
 def _start(ctx: Context, after: str | None) -> int:

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from shared.auth import TokenSigner
+from shared.keyfiles import Watched
 from shared.settings import Settings
 
 SECRET_BYTES = 32
@@ -33,9 +34,9 @@ def _read(path: Path) -> bytes:
 
 def signer_of(settings: Settings) -> TokenSigner:
     """What signs access tokens; only the registry has its key."""
-    return _signer(settings.secrets / "token_key.pem", settings.issuer)
+    return _signer(settings.secrets / "token_key.pem", settings.issuer).get()
 
 
 @cache
-def _signer(path: Path, issuer: str) -> TokenSigner:
-    return TokenSigner.from_file(path, issuer)
+def _signer(path: Path, issuer: str) -> Watched[TokenSigner]:
+    return Watched(path, lambda text: TokenSigner.from_text(text, issuer))
