@@ -3,18 +3,15 @@
 import asyncio
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID
 
 import uvloop
 
 from services.notifications.actions.log import DELIVERIES
 from services.notifications.lanes import (
-    WAITING_PER_SUBSCRIPTION,
     Leased,
     Owed,
     Result,
@@ -29,14 +26,14 @@ from services.notifications.schedule import Schedule
 from services.notifications.transport import Limits, Transport
 from services.notifications.waking import Alarm, waker_of
 from services.notifications.webhooks import Receiver, allowed_targets, judge, outgoing, receiver_of
+from services.notifications.windows import Window, Windows
 from shared import metrics
 from shared.clock import utc_now
 from shared.crashpoints import crash_point
 from shared.presence import Presence
 from shared.service import Context
 
-AT_ONCE, AT_ONCE_PER_SUBSCRIPTION = 128, 16
-HELD = 512
+AT_ONCE, HELD = 512, 2_048
 BATCH = 200
 LOOK_EVERY = 5.0
 LIMITS = Limits()
@@ -109,9 +106,7 @@ class Dispatcher:
         self._freed = asyncio.Event()
         self._recorder = Recorder(context, self._freed)
         self._running: set[asyncio.Task[None]] = set()
-        self._held: Counter[UUID] = Counter()
-        self._all = asyncio.Semaphore(AT_ONCE)
-        self._each: dict[UUID, asyncio.Semaphore] = {}
+        self._all, self._windows = asyncio.Semaphore(AT_ONCE), Windows()
         self._looked_at = -LOOK_EVERY
         self.attempts = 0
 
@@ -162,7 +157,8 @@ class Dispatcher:
         due = await asyncio.to_thread(next_due, self._context.db)
         seconds = (due - self._outside.now()).total_seconds() if due is not None else 0.5
         metrics.DELIVERY_OLDEST.set(max(0.0, -seconds))
-        return min(0.5, max(0.01, seconds))
+        # What is due and not claimed waits for its endpoint: that rings when it is done.
+        return min(0.5, max(0.05 if self._running else 0.01, seconds))
 
     async def _claim(self, group: asyncio.TaskGroup) -> bool:
         self._freed.clear()  # what rings from here on may not be among what is claimed
@@ -170,12 +166,12 @@ class Dispatcher:
         if free <= 0:
             return False
         worker = self._present.number if self._present is not None else None
-        room, today = Room(free, dict(self._held), worker), self._context.clock.today()
+        room, today = Room(free, self._windows.taken(), worker), self._context.clock.today()
         lanes = await asyncio.to_thread(claim, self._context.db, room, self._outside.now(), today)
         if lanes:
             crash_point("dispatcher.after_claim")
         for lane in lanes:
-            self._held[lane.subscription.id] += 1
+            self._windows.of(lane.subscription.id).lanes += 1
             task = group.create_task(self._send_lane(lane))
             self._running.add(task)
             task.add_done_callback(self._running.discard)
@@ -184,20 +180,16 @@ class Dispatcher:
         return bool(lanes)
 
     async def _send_lane(self, lane: Leased) -> None:
-        subscription_id = lane.subscription.id
-        each = self._each.setdefault(subscription_id, asyncio.Semaphore(AT_ONCE_PER_SUBSCRIPTION))
+        window = self._windows.of(lane.subscription.id)
         try:
-            await self._send_in_order(lane, each)
+            await self._send_in_order(lane, window)
         finally:
-            held_back = len(self._running) >= HELD or self._held[subscription_id] >= WAITING_PER_SUBSCRIPTION
-            self._held[subscription_id] -= 1
-            if not self._held[subscription_id]:
-                del self._held[subscription_id]
-                self._each.pop(subscription_id, None)
+            held_back = len(self._running) >= HELD or window.lanes >= window.lanes_allowed
+            window.lanes -= 1
             if held_back or len(self._running) == 1:
                 self._freed.set()
 
-    async def _send_in_order(self, lane: Leased, each: asyncio.Semaphore) -> None:
+    async def _send_in_order(self, lane: Leased, window: Window) -> None:
         """The next event is sent once the one before it was accepted, while that is being recorded.
 
         Waiting for each record would halve the rate; the price is that after a crash a whole run of a lane may come
@@ -205,10 +197,10 @@ class Dispatcher:
         """
         receiver = receiver_of(self._context, lane.subscription)
         for at, owed in enumerate(lane.owed):
-            async with each, self._all:
+            async with window, self._all:
                 if lane.until - self._outside.now() < NEEDED:
                     break
-                result = await self._attempt(lane, owed, receiver) if owed.entitled else self._skipped(lane, owed)
+                result = await self._attempt(lane, owed, receiver, window) if owed.entitled else self._skipped(lane, owed)
             last = at + 1 == len(lane.owed) or result.state is Progress.RETRY_WAIT
             written = self._recorder.settle(result, lane if last else None)
             if last or result.state is Progress.DEAD:
@@ -223,7 +215,7 @@ class Dispatcher:
             lane, owed.delivery_id, owed.attempts, Progress.SKIPPED, self._outside.now(), error_code="not_entitled"
         )
 
-    async def _attempt(self, lane: Leased, owed: Owed, receiver: Receiver) -> Result:
+    async def _attempt(self, lane: Leased, owed: Owed, receiver: Receiver, window: Window) -> Result:
         number, started = owed.attempts + 1, self._outside.now()
         more = {"webhook-attempt": str(number), "webhook-delivery-id": str(owed.delivery_id)}
         if owed.traceparent:
@@ -231,6 +223,10 @@ class Dispatcher:
         post = outgoing(self._context, receiver, str(owed.event_id), owed.body, more)
         sent = await self._outside.transport.send(post)
         self.attempts += 1
+        if sent.succeeded:
+            window.succeeded()
+        elif not sent.answered:
+            window.unanswered()
         ended = started + timedelta(milliseconds=sent.duration_ms)
         verdict = judge(sent, self._outside.schedule, number, self._first_at(lane, owed, started), ended)
         metrics.DELIVERIES.labels(verdict.state.value).inc()

@@ -14,12 +14,12 @@ from sqlmodel import col
 from services.notifications.actions.subscriptions import disable
 from services.notifications.models import OPEN, Delivery, EventLog, Lane, Progress, Subscription
 from services.notifications.rules import owner_of_subscription, visible
+from services.notifications.windows import LANES_AT_FIRST
 from shared.db import Database, Fixed, driver
 from shared.presence import LIVING
 
 LEASE = timedelta(seconds=60)
 IN_A_RUN = 16
-WAITING_PER_SUBSCRIPTION = 64
 
 _CLAIM = sa.text(
     """
@@ -150,7 +150,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Room:
-    """What the dispatcher can take: lanes in all, and how many of each subscription it holds already."""
+    """What the dispatcher can take: lanes in all, and for each subscription how many of the first ones are taken."""
 
     free: int
     busy: dict[UUID, int]
@@ -170,7 +170,7 @@ def claim(db: Database, room: Room, now: datetime, today: date) -> list[Leased]:
         "busy": list(room.busy),
         "counts": list(room.busy.values()),
         "now": now,
-        "most": WAITING_PER_SUBSCRIPTION,
+        "most": LANES_AT_FIRST,
         "free": room.free,
         "token": token,
         "worker": room.worker,
@@ -292,5 +292,5 @@ def _keys(keys: Sequence[Any]) -> dict[str, list[Any]]:
 def next_due(db: Database) -> datetime | None:
     """When the next lane of an active subscription is due (a leased one: when its lease ends)."""
     with db.plain() as connection:
-        row = connection.execute(_NEXT, {"most": WAITING_PER_SUBSCRIPTION}).fetchone()
+        row = connection.execute(_NEXT, {"most": LANES_AT_FIRST}).fetchone()
         return row[0] if row else None

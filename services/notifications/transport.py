@@ -54,6 +54,11 @@ class Sent:
     reason: str | None = None
 
     @property
+    def answered(self) -> bool:
+        """Whether the receiver said anything, and in time; a target that is refused was never asked."""
+        return self.error_code in (None, "redirect", "target_not_allowed")
+
+    @property
     def succeeded(self) -> bool:
         return self.error_code is None and self.http_status is not None and 200 <= self.http_status < 300
 
