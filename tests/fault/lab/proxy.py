@@ -8,8 +8,9 @@ from collections.abc import Coroutine
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 UP, DOWN = "up", "down"  # from the client to the server, and back
 CHUNK = 65536
 RESET = struct.pack("ii", 1, 0)
@@ -105,6 +106,8 @@ class Proxy:
         self._pairs.add(pair)
         try:
             await asyncio.gather(self._pump(pair, reader, onward, UP), self._pump(pair, upstream, writer, DOWN))
+        except asyncio.CancelledError:
+            pair.reset()  # the network ends; asyncio would complain of a cancelled connection
         finally:
             self._pairs.discard(pair)
             for end in (writer, onward):
@@ -186,8 +189,8 @@ class Network:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
 
-    def _do(self, work: Coroutine[Any, Any, Any]) -> Any:
-        future: Future[Any] = asyncio.run_coroutine_threadsafe(work, self._loop)
+    def _do(self, work: Coroutine[Any, Any, T]) -> T:
+        future: Future[T] = asyncio.run_coroutine_threadsafe(work, self._loop)
         return future.result(20)
 
 
