@@ -24,6 +24,7 @@ from shared.events import load_catalogue
 from shared.settings import Settings
 from tests.broker import Broker, free_port
 from tests.fault.lab.proxy import Network
+from tests.fault.lab.rebuild import keep_empty
 from tests.fault.lab.supervisor import Part, Supervisor
 from tests.fault.lab.whole import OUTSIDE
 from tests.topology import ROOT, Topology
@@ -164,6 +165,7 @@ def _databases(home: Home, postgres: EmbeddedPostgres, settings: Settings, broke
         system.stop()
         if broker is None:
             system.bus._db.dispose()  # type: ignore[union-attr]
+    keep_empty(postgres)
     return direct
 
 
