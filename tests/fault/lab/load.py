@@ -1,6 +1,5 @@
 """The load: real journeys over HTTP, drawn from a seed, by a few callers at once."""
 
-import itertools
 import random
 import threading
 from collections.abc import Callable
@@ -75,13 +74,20 @@ class Load:
     complaints: list[str] = field(default_factory=list)
     played: int = 0
     _threads: list[threading.Thread] = field(default_factory=list)
-    _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
+    started: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def start(self) -> None:
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
         for _ in range(self.threads):
             thread = threading.Thread(target=self._run, daemon=True)
             thread.start()
             self._threads.append(thread)
+
+    def more(self, campaigns: int) -> None:
+        """So many campaigns more, where those that were planned are played."""
+        self.campaigns = self.started + campaigns
+        self.start()
 
     @property
     def running(self) -> bool:
@@ -97,8 +103,15 @@ class Load:
             thread.join(60)
         self.world.stopping.clear()
 
+    def _next(self) -> int | None:
+        with self._lock:
+            if self.started >= self.campaigns:
+                return None
+            self.started += 1
+            return self.started - 1
+
     def _run(self) -> None:
-        while (number := next(self._numbers)) < self.campaigns:
+        while (number := self._next()) is not None:
             try:
                 Campaign(self.world, number).play()
                 self.played += 1

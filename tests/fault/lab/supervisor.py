@@ -6,7 +6,8 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,10 +57,21 @@ class Supervisor:
         self.parts = {part.name: part for part in parts}
         self._stop = threading.Event()
         self._down: dict[str, float] = {}
+        self._held: set[str] = set()
         self._thread = threading.Thread(target=self._keep, name="supervisor", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
+
+    @contextmanager
+    def held(self, part: Part) -> Iterator[None]:
+        """Kill a part and keep it down for the time of the block."""
+        self._held.add(part.name)
+        part.send(signal.SIGKILL)
+        try:
+            yield
+        finally:
+            self._held.discard(part.name)
 
     @property
     def all_ready(self) -> bool:
@@ -88,7 +100,9 @@ class Supervisor:
 
     def _look_at(self, part: Part, due: dict[str, float]) -> None:
         now = time.monotonic()
-        if not part.pid:
+        if part.name in self._held:
+            self._down.pop(part.name, None)
+        elif not part.pid:
             if part.starts and part.name not in self._down:
                 self._down[part.name] = now
             if now >= due.setdefault(part.name, now + PAUSE if part.starts else now):
