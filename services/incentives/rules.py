@@ -29,6 +29,13 @@ def sources() -> dict[str, Any]:
     return loaded
 
 
+def fact_told_by(code: str) -> str | None:
+    """The fact of an evaluation, or the group of facts, that a row of this code is about; None for one of no rule."""
+    group = {"audit": "audit", "credit": "credit"}.get(code.split(".")[0])
+    source = sources()["registry"].get(code)
+    return group or (source["fact"] if source is not None else None)
+
+
 @dataclass(frozen=True)
 class TierPolicy:
     """Who publishes tier lists, of which programme, for which industries."""

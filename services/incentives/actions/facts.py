@@ -42,7 +42,7 @@ def facts_at(tx: Session, uscc: str, as_of: date, known_at: datetime) -> dict[st
     return without_problems(body, problems) if isinstance(problems, list) else body
 
 
-def told_before_registration(tx: Session, uscc: str) -> bool:
-    """Whether facts came before the enterprise itself, so that nothing was decided from them yet."""
-    other = select(Fact.position).where(Fact.uscc == uscc, Fact.code != ENTERPRISE).limit(1)
-    return tx.exec(other).first() is not None
+def told_so_far(tx: Session, uscc: str) -> list[str]:
+    """The codes of what is known of an enterprise beside the enterprise itself."""
+    others = sa.select(col(Fact.code)).where(col(Fact.uscc) == uscc, col(Fact.code) != ENTERPRISE).distinct()
+    return sorted(tx.execute(others).scalars())
