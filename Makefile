@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 KAFKA := infra/kafka/kafka-local.sh
 
-.PHONY: help setup run demo test check bench bench-large up migration schemas redrive kafka
+.PHONY: help setup run demo test check chaos bench bench-large up migration schemas redrive kafka
 
 help:      ## this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -42,6 +42,9 @@ check: $(VENV)/dev.stamp ## ruff, mypy --strict, import-linter, frozen contracts
 
 kafka: ## fetch the Kafka broker for tests (Java 17 and Maven), where it can be had
 	@$(KAFKA) fetch || { test -z "$$CI" || exit 1; echo "Kafka could not be fetched: its tests will be skipped."; }
+
+chaos: $(VENV)/dev.stamp ## faults under load, then every invariant: make chaos minutes=30 [bus=kafka] [seed=1] [kills=100]
+	@$(BIN)/python -m tests.fault.chaos --minutes $(or $(minutes),30) --bus $(or $(bus),embedded) $(if $(seed),--seed $(seed)) $(if $(kills),--kills $(kills))
 
 bench: $(VENV)/dev.stamp ## ratios beside their floors
 	@$(BIN)/python -m tests.bench

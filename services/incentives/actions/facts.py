@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col
 
 from services.incentives.assembly import assemble, without_problems
 from services.incentives.engine import facts_from_api

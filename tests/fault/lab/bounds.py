@@ -47,4 +47,6 @@ def _sessions(lab: Lab) -> list[str]:
         ).fetchall()
     count = row[0] if row else 0
     found = [f"{count} connections to PostgreSQL"] if count > CONNECTIONS else []
-    return found + [f"an idle transaction in {name} (pid {pid}) since {since}: {query}" for name, pid, since, query in idle]
+    return found + [
+        f"an idle transaction in {name} (pid {pid}) since {since}: {query}" for name, pid, since, query in idle
+    ]

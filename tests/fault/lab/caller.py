@@ -29,7 +29,7 @@ class LabCaller:
         self._where = where
         self._http = httpx.Client(timeout=SLOW, trust_env=False)
         self._token, self._until = "", 0.0
-        self._tokens = threading.Lock()
+        self.signing_in = threading.Lock()
         self._numbers = itertools.count(1)
         self.stopped = threading.Event()
 
@@ -134,13 +134,11 @@ class LabCaller:
         return self._http.request(method, self._where(path) + path, headers=headers, **options)
 
     def _bearer(self) -> str:
-        with self._tokens:
+        with self.signing_in:
             if time.monotonic() > self._until:
                 path = "/registry/v1/oauth/token"
                 pair = (self.identity["client_id"], self.identity["client_secret"])
-                answer = self._http.post(
-                    self._where(path) + path, data={"grant_type": "client_credentials"}, auth=pair
-                )
+                answer = self._http.post(self._where(path) + path, data={"grant_type": "client_credentials"}, auth=pair)
                 if answer.status_code >= 500:
                     raise httpx.RemoteProtocolError(f"sign-in: {answer.status_code}")
                 if answer.status_code != 200:

@@ -136,7 +136,10 @@ def _received_in_order(snapshot: Snapshot, received: Sequence[Received]) -> list
 
 def _states_follow(snapshot: Snapshot) -> list[str]:
     """What is there now is the fold of what was told, at the producer and at every consumer that keeps a copy."""
-    found, moved, known, done = [], {}, {}, {}
+    found: list[str] = []
+    moved: dict[str, str] = {}
+    known: dict[str, int] = {}
+    done: dict[tuple[str, str], str] = {}
     for e in snapshot.events():
         if e.type == "audits.round.moved.v1":
             moved[e.data["round"]] = e.data["state"]
@@ -159,4 +162,3 @@ def _states_follow(snapshot: Snapshot) -> list[str]:
         if closed != ((str(row["round_id"]), row["code"]) in done):
             found.append(f"obligation {row['code']} of round {row['round_id']} is {row['status']}, told {not closed}")
     return found
-

@@ -72,7 +72,7 @@ class Checker:
             report.seconds[name] = round(time.monotonic() - began, 2)
 
         compute("I1", lambda: complaints, lambda: effects.nothing_lost(now, history, sealer, ids))
-        compute("I2", lambda: effects.nothing_twice(now, history, received))
+        compute("I2", lambda: effects.nothing_twice(now, history, received, self.world.secrets))
         compute("I3", lambda: chains.chains_whole(now))
         compute("I4", lambda: noisy, lambda: deliveries.all_delivered(now, self.poison))
         compute("I5", lambda: chains.in_order(now, received))

@@ -27,13 +27,13 @@ def _handled(snapshot: Snapshot, poison: Collection[str]) -> list[str]:
     for service in SERVICES:
         inbox = {(row["handler"], str(row["event_id"])) for row in snapshot.rows(service.name, "inbox")}
         letters = {str(r["event_id"]): r for r in snapshot.rows(service.name, "dead_letter") if r["event_id"]}
-        found += [
-            f"{service.name}: set aside {i}: {r['reason'][:300]}" for i, r in letters.items() if i not in poison
-        ]
+        found += [f"{service.name}: set aside {i}: {r['reason'][:300]}" for i, r in letters.items() if i not in poison]
         for envelope in events:
             for handler, _ in service.handlers.steps(envelope):
                 if (handler, str(envelope.id)) not in inbox and str(envelope.id) not in letters:
-                    found.append(f"{service.name}.{handler} never saw {envelope.id} ({envelope.type} {envelope.subject})")
+                    found.append(
+                        f"{service.name}.{handler} never saw {envelope.id} ({envelope.type} {envelope.subject})"
+                    )
     return found
 
 

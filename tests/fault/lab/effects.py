@@ -3,10 +3,11 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from infra.receiver import Received
+from services.notifications.signing import SignatureRefused, verify
 from shared.events import CATALOGUE, Audience
 from shared.sealing import Sealer
 from tests.fault.lab.history import FAIL, OK, OPEN, UNKNOWN, History, Operation
@@ -35,6 +36,11 @@ def answered(row: Row, op: Operation, parts: tuple[str, ...]) -> bool:
     return op.answer is not None and str(row["id"]) == str(op.answer.get("job") or op.answer["id"])
 
 
+def named(row: Row, op: Operation, parts: tuple[str, ...]) -> bool:
+    """The row is the one that the path names."""
+    return str(row["id"]) == parts[0]
+
+
 def _step(row: Row, op: Operation, parts: tuple[str, ...]) -> bool:
     """One move, one version, one line: the line after the version that the caller had read is its own."""
     round_id, move = parts
@@ -48,6 +54,7 @@ EFFECTS = (
     Effect(r"/registry/v1/experts", "registry", "expert", same("name")),
     Effect(r"/registry/v1/institutions", "registry", "institution", same("uscc")),
     Effect(r"/registry/v1/clients", "registry", "client", same("role", "name", "uscc")),
+    Effect(r"/registry/v1/clients/(.+)/rotate-secret", "registry", "client", lambda r, o, p: r["id"] == p[0] and bool(r["rotated_at"])),
     Effect(r"/registry/v1/consents", "registry", "consent", same("uscc", "bank")),
     Effect(r"/registry/v1/consents/(.+)/revoke", "registry", "consent", lambda r, o, p: str(r["id"]) == p[0] and bool(r["revoked_at"])),
     Effect(r"/registry/v1/imports", "registry", "job", answered),
@@ -61,8 +68,24 @@ EFFECTS = (
     Effect(r"/credit/v1/records", "credit", "credit_record", same("uscc", "document_no")),
     Effect(r"/incentives/v1/tier-lists/(.+)/publish", "incentives", "tier_list", same("document_no")),
     Effect(r"/notifications/v1/subscriptions", "notifications", "subscription", same("url")),
-    Effect(r"/notifications/v1/subscriptions/([^/]+)/(verify|pause|enable|rotate-secret)", "notifications", "subscription", lambda r, o, p: str(r["id"]) == p[0]),
+    Effect(r"/notifications/v1/subscriptions/([^/]+)/(verify|rotate-secret)", "notifications", "subscription", named),
 )  # fmt: skip
+
+
+# What incentives keeps a fact of.
+FACTS = (
+    "registry.enterprise.registered.v1",
+    "registry.enterprise.changed.v1",
+    "registry.fact.recorded.v1",
+    "audits.list_entry.published.v1",
+    "audits.list_entry.withdrawn.v1",
+    "audits.round.moved.v1",
+    "audits.acceptance.recorded.v1",
+    "audits.obligation.overdue.v1",
+    "audits.obligation.done.v1",
+    "audits.obligation.waived.v1",
+    "credit.record.published.v1",
+)
 
 
 def effect_of(operation: Operation) -> tuple[Effect, tuple[str, ...]] | None:
@@ -120,7 +143,9 @@ def _changes_kept(snapshot: Snapshot, history: History) -> list[str]:
     ]
 
 
-def nothing_twice(snapshot: Snapshot, history: History, received: Sequence[Received]) -> list[str]:
+def nothing_twice(
+    snapshot: Snapshot, history: History, received: Sequence[Received], secrets: Mapping[str, list[str]]
+) -> list[str]:
     """I2."""
     found = [
         f"{op.key}: {op.method} {op.path} ({op.outcome}) has {len(rows)} effects"
@@ -132,21 +157,25 @@ def nothing_twice(snapshot: Snapshot, history: History, received: Sequence[Recei
         for op in history.of(FAIL)
         if op.method != "PATCH" and op.status != 409 and _rows_of(snapshot, op)
     ]
-    return found + _tallies(snapshot) + _outward(snapshot) + _receipts(snapshot, received)
+    return (
+        found
+        + _tallies(snapshot)
+        + _outward(snapshot)
+        + _receipts(snapshot, received)
+        + _forged(snapshot, received, secrets)
+    )
 
 
 def _tallies(snapshot: Snapshot) -> list[str]:
     """Things that are told, against things that are there: one for one."""
     s, kinds = snapshot, Counter(e.type for e in snapshot.events())
-    facts = (
-        "registry.enterprise.registered.v1 registry.enterprise.changed.v1 registry.fact.recorded.v1"
-        " audits.list_entry.published.v1 audits.list_entry.withdrawn.v1 audits.round.moved.v1"
-        " audits.acceptance.recorded.v1 audits.obligation.overdue.v1 audits.obligation.done.v1"
-        " audits.obligation.waived.v1 credit.record.published.v1"
-    ).split()
     reads = [k for k in kinds if k.endswith(".restricted_fact.read.v1")]
     pairs: Iterable[tuple[str, int, int]] = (
-        ("enterprises and registrations", len(s.rows("registry", "enterprise")), kinds["registry.enterprise.registered.v1"]),
+        (
+            "enterprises and registrations",
+            len(s.rows("registry", "enterprise")),
+            kinds["registry.enterprise.registered.v1"],
+        ),
         ("facts and their events", len(s.rows("registry", "fact")), kinds["registry.fact.recorded.v1"]),
         ("ledger entries and restricted reads", len(s.rows("registry", "access_entry")), sum(kinds[k] for k in reads)),
         ("acceptances and their events", len(s.rows("audits", "acceptance")), kinds["audits.acceptance.recorded.v1"]),
@@ -158,9 +187,13 @@ def _tallies(snapshot: Snapshot) -> list[str]:
             len(s.rows("credit", "credit_input")),
             kinds["audits.acceptance.recorded.v1"] + kinds["audits.obligation.overdue.v1"],
         ),
-        ("incentives' facts and what told them", len(s.rows("incentives", "fact")), sum(kinds[k] for k in facts)),
+        ("incentives' facts and what told them", len(s.rows("incentives", "fact")), sum(kinds[k] for k in FACTS)),
         ("standing changes and their events", _changed_decisions(s), kinds["incentives.decision.changed.v1"]),
-        ("tier lists and their events", len(s.rows("incentives", "tier_list")), kinds["incentives.tier_list.published.v1"]),
+        (
+            "tier lists and their events",
+            len(s.rows("incentives", "tier_list")),
+            kinds["incentives.tier_list.published.v1"],
+        ),
     )
     return [f"{what}: {there} there, {told} told" for what, there, told in pairs if there != told]
 
@@ -191,7 +224,23 @@ def _receipts(snapshot: Snapshot, received: Sequence[Received]) -> list[str]:
     found = [f"delivery {d}: event {i} came with {len(b)} bodies" for (d, i), b in bodies.items() if len(b) > 1]
     for row in snapshot.rows("notifications", "delivery"):
         if row["state"] == "delivered" and (str(row["id"]), str(row["event_id"])) not in bodies:
-            found.append(f"delivery {row['id']} of {row['event_id']} is called delivered; the receiver has no trace of it")
-    events = Counter((str(r["subscription_id"]), str(r["event_id"])) for r in snapshot.rows("notifications", "delivery"))
+            found.append(
+                f"delivery {row['id']} of {row['event_id']} is called delivered; the receiver has no trace of it"
+            )
+    events = Counter(
+        (str(r["subscription_id"]), str(r["event_id"])) for r in snapshot.rows("notifications", "delivery")
+    )
     return found + [f"subscription {s}: event {e} is owed {n} times" for (s, e), n in events.items() if n > 1]
 
+
+def _forged(snapshot: Snapshot, received: Sequence[Received], secrets: Mapping[str, list[str]]) -> list[str]:
+    """What came is signed with a secret of its subscription, old or new."""
+    owed = {str(row["id"]): str(row["subscription_id"]) for row in snapshot.rows("notifications", "delivery")}
+    found = []
+    for receipt in received:
+        subscription = owed.get(receipt.headers["webhook-delivery-id"], "")
+        try:
+            verify(secrets[subscription], receipt.headers, receipt.body, now=int(receipt.headers["webhook-timestamp"]))
+        except (KeyError, ValueError, SignatureRefused) as error:
+            found.append(f"a POST of event {receipt.id} to {subscription} is not signed by us: {error!r}")
+    return found

@@ -45,15 +45,17 @@ def nothing_leaked(snapshot: Snapshot, history: History, identities: Mapping[str
 def _seen_too_much(seen: Seen, who: Mapping[str, str], register: Register) -> Iterator[str]:
     role, place, uscc = who["role"], who.get("jurisdiction", ""), who.get("uscc", "")
     if found := re.fullmatch(r"/audits/v1/enterprises/(\w+)/status", seen.path):
-        if seen.status == 200 and any(name in seen.document for name in RESTRICTED):
-            if not _entitled(found[1], role, place, uscc, register):
-                yield f"the stage of {found[1]}"
+        restricted = seen.status == 200 and any(name in seen.document for name in RESTRICTED)
+        if restricted and not _entitled(found[1], role, place, uscc, register):
+            yield f"the stage of {found[1]}"
     elif found := re.fullmatch(r"/incentives/v1/enterprises/(\w+)/decisions", seen.path):
         items = seen.document.get("items", []) if seen.status == 200 else []
         if items and not _entitled(found[1], role, place, uscc, register):
             yield f"decisions of {found[1]}"
     elif seen.path.startswith("/notifications/v1/events"):
-        yield from (f"event {e['id']} ({e['type']})" for e in seen.document.get("events", []) if not _may_hear(e, who, register))
+        yield from (
+            f"event {e['id']} ({e['type']})" for e in seen.document.get("events", []) if not _may_hear(e, who, register)
+        )
     elif role.startswith(("city_", "county_")) and seen.status == 200:
         yield from (f"a row of {d}" for d in _divisions(seen.document) if not d.startswith(place))
     elif role == "enterprise" and seen.status == 200:

@@ -33,16 +33,19 @@ class World:
     callers: dict[str, LabCaller] = field(default_factory=dict)
     experts: list[str] = field(default_factory=list)
     subscriptions: dict[str, str] = field(default_factory=dict)  # subscription → client
+    secrets: dict[str, list[str]] = field(default_factory=dict)  # subscription → its webhook secrets so far
     consents: dict[str, str] = field(default_factory=dict)  # enterprise with an active or revoked consent → bank
     stopping: threading.Event = field(default_factory=threading.Event)
+    _making: threading.Lock = field(default_factory=threading.Lock)
 
     def caller(self, name: str, identity: dict[str, str] | None = None) -> LabCaller:
         """The caller of a client's name; a new client brings its identity."""
-        if name not in self.callers:
-            made = LabCaller(name, identity or self.lab.clients[name], self.lab.base, self.history)
-            made.stopped = self.stopping
-            self.callers[name] = made
-        return self.callers[name]
+        with self._making:
+            if name not in self.callers:
+                made = LabCaller(name, identity or self.lab.clients[name], self.lab.base, self.history)
+                made.stopped = self.stopping
+                self.callers[name] = made
+            return self.callers[name]
 
     def prepare(self) -> None:
         """What has to be there before anything is made: experts, an institution, another bank, subscriptions."""
@@ -54,14 +57,31 @@ class World:
             self.experts.append(province.post("/registry/v1/experts", expert)["id"])
         other = {"role": "bank", "name": "示例他行", "uscc": make_uscc(900_101, division="430100")}
         self.caller("other_bank", province.post("/registry/v1/clients", other) | other)
-        for client, types in (("subscriber", PUBLIC_TYPES), ("provincial_ecology", ["*"]), ("city_ecology_4302", ["audits.*"])):
+        for client, types in (
+            ("subscriber", PUBLIC_TYPES),
+            ("provincial_ecology", ["*"]),
+            ("city_ecology_4302", ["audits.*"]),
+        ):
             self.subscribe(self.caller(client), types)
 
     def subscribe(self, client: LabCaller, types: list[str]) -> None:
         place = "/notifications/v1/subscriptions"
         made = client.post(place, {"url": f"{self.lab.hook}/{client.name}", "types": types})
         client.post(f"{place}/{made['id']}/verify")
-        self.subscriptions[made["id"]] = client.name
+        self.subscriptions[made["id"]], self.secrets[made["id"]] = client.name, [made["secret"]]
+
+    def rotate_webhook_secret(self, subscription: str) -> None:
+        place = f"/notifications/v1/subscriptions/{subscription}/rotate-secret"
+        made = self.caller(self.subscriptions[subscription]).post(place)
+        self.secrets[subscription].append(made["secret"])
+
+    def rotate_client_secret(self, name: str) -> None:
+        """The old one ends at once; whoever signs in meanwhile waits for the new one."""
+        client = self.caller(name)
+        with client.signing_in:
+            place = f"/registry/v1/clients/{client.identity['client_id']}/rotate-secret"
+            made = self.caller("provincial_industry").post(place)
+            client.identity = client.identity | {"client_secret": made["client_secret"]}
 
 
 @dataclass
@@ -163,7 +183,12 @@ class Campaign:
 
     def publish(self) -> dict[str, str]:
         """The list, from its draft to its publication; the round of each firm."""
-        body = {"kind": "mandatory", "year": 2026, "document_no": f"湘环示例{self.number}号", "title": f"名单{self.number}"}
+        body = {
+            "kind": "mandatory",
+            "year": 2026,
+            "document_no": f"湘环示例{self.number}号",
+            "title": f"名单{self.number}",
+        }
         place = f"/audits/v1/lists/{self.province.post('/audits/v1/lists', body)['id']}"
         done = self.province.job(f"{place}/imports", "名单.xlsx", fiction.list_file(self.firms))
         if done["state"] != "succeeded":
@@ -177,7 +202,11 @@ class Campaign:
         self.province.post(f"/audits/v1/entries/{entry['id']}/withdraw", {"reason": "示例"})
 
     def tier_list(self) -> None:
-        body = {"document_no": f"湘工信示例{self.number}号", "settlement_mode": "PROSPECTIVE", "effective_from": "2026-11-01"}
+        body = {
+            "document_no": f"湘工信示例{self.number}号",
+            "settlement_mode": "PROSPECTIVE",
+            "effective_from": "2026-11-01",
+        }
         self.world.caller("provincial_industry").post("/incentives/v1/tier-lists/2026-11/publish", body)
 
 
@@ -220,7 +249,11 @@ class FirmStory:
             self.world.consents[self.firm.uscc] = "revoked"
 
     def grade(self) -> None:
-        record = {"uscc": self.firm.uscc, "evaluation_year": 2024, "grade": self.chance.choice(("蓝牌", "绿牌", "黄牌"))}
+        record = {
+            "uscc": self.firm.uscc,
+            "evaluation_year": 2024,
+            "grade": self.chance.choice(("蓝牌", "绿牌", "黄牌")),
+        }
         record |= {"level": "city", "published_on": "2025-06-05", "document_no": f"株环示例{self.firm.uscc}号"}
         self.city.post("/credit/v1/records", record, eventually=True)
 

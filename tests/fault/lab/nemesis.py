@@ -21,6 +21,7 @@ from infra.postgres import BUS
 from shared.crashpoints import CRASH_POINTS
 from shared.events import Envelope, topic_of
 from tests.fault.lab.history import History
+from tests.fault.lab.load import World
 from tests.fault.lab.proxy import DOWN, UP
 from tests.fault.lab.topology import API, EMBEDDED, RECEIVER, Lab
 
@@ -32,11 +33,18 @@ LISTENERS = [service for service in SERVICES if service.handlers.topics]
 class Nemesis:
     """Strikes a lab with faults, one at a time; each is over, and healed, when `strike` returns."""
 
-    lab: Lab
-    history: History
+    world: World
     chance: random.Random
     poison: set[str] = field(default_factory=set)
     counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def lab(self) -> Lab:
+        return self.world.lab
+
+    @property
+    def history(self) -> History:
+        return self.world.history
 
     def strike(self, name: str) -> None:
         """One fault by name, from its beginning to its end."""
@@ -204,7 +212,10 @@ def crash_postgres(n: Nemesis) -> None:
 def kill_backend(n: Nemesis) -> None:
     """PostgreSQL ends every session and recovers by itself."""
     with psycopg.connect(n.lab.postgres.admin_url(), autocommit=True) as admin:
-        pids = [row[0] for row in admin.execute("SELECT pid FROM pg_stat_activity WHERE datname = ANY(%s)", (list(SERVICE_NAMES),))]
+        pids = [
+            row[0]
+            for row in admin.execute("SELECT pid FROM pg_stat_activity WHERE datname = ANY(%s)", (list(SERVICE_NAMES),))
+        ]
     if pids:
         os.kill(n.chance.choice(sorted(pids)), signal.SIGKILL)
     until(lambda: _connects(n.lab), 30, "PostgreSQL to recover")
@@ -301,6 +312,13 @@ def _put(n: Nemesis, topic: str, key: str, values: Sequence[bytes]) -> None:
     producer.close()
 
 
+def rotate_secrets(n: Nemesis) -> None:
+    """A subscription's secret and a client's secret change under load."""
+    subscription, client = n.chance.choice(sorted(n.world.subscriptions.items()))
+    n.world.rotate_webhook_secret(subscription)
+    n.world.rotate_client_secret(client)
+
+
 ON_KAFKA = ("kafka", "compose")
 FAULTS: dict[str, Fault] = {
     "kill": Fault("F1", "kill -9 of a process", kill_process),
@@ -324,6 +342,7 @@ FAULTS: dict[str, Fault] = {
     "hot-lock": Fault("F7", "a hot row is held", lock_hot_rows),
     "replay": Fault("F12", "a consumer hears everything again", replay_everything),
     "poison": Fault("F13", "poison on the bus", poison_bus),
+    "secrets-rotated": Fault("F17", "secrets are rotated under load", rotate_secrets),
     "receiver-bad": Fault("F16", "a receiver refuses and breaks off", bad_receiver),
     "receiver-deaf": Fault("F16", "a receiver's answers are lost", deaf_receiver),
 }

@@ -27,4 +27,8 @@ def _different(op: Operation, caller: LabCaller) -> str:
 def nothing_changed(before: Snapshot, after: Snapshot) -> list[str]:
     """The repetitions left no row behind."""
     old, new = before.counts, after.counts
-    return [f"{table}: {old[table]} rows before the repetitions, {new[table]} after" for table in old if old[table] != new[table]]
+    return [
+        f"{table}: {old[table]} rows before the repetitions, {new[table]} after"
+        for table in old
+        if old[table] != new[table]
+    ]

@@ -29,10 +29,12 @@ class Plan:
     threads: int = 4
     kills: bool = False  # nothing but kill -9, at a random moment and at every crash point in turn
     between: int = 25  # operations between two faults
+    named: tuple[str, ...] = ()  # these faults in this order, rather than a schedule
 
     @property
     def command(self) -> str:
         kind = f"--kills {self.faults}" if self.kills else f"--faults {self.faults}"
+        kind = f"--named {','.join(self.named)} --between {self.between}" if self.named else kind
         return f"python -m tests.fault.chaos --bus {self.bus} --seed {self.seed} {kind} --campaigns {self.campaigns}"
 
 
@@ -68,9 +70,16 @@ class Broken(AssertionError):
 
 
 def run(plan: Plan, say: Callable[[str], None] = print) -> Record:
-    """Play the plan; raises `Broken` with everything needed to look into it."""
+    """The record of a plan that held; else as `play`."""
+    record = Record(plan)
+    play(plan, record, say)
+    return record
+
+
+def play(plan: Plan, record: Record, say: Callable[[str], None] = print) -> None:
+    """Play the plan; raises `Broken` with everything needed to look into it. `record` says how far it came."""
     say(f"seed {plan.seed} on {plan.bus}: {plan.command}")
-    record, began = Record(plan), time.monotonic()
+    began = time.monotonic()
     with running_lab(plan.bus) as lab:
         try:
             _play(lab, plan, record, say)
@@ -80,14 +89,13 @@ def run(plan: Plan, say: Callable[[str], None] = print) -> Record:
         finally:
             record.seconds = time.monotonic() - began
             _keep_received(lab, lab.folder / "received.jsonl")
-    return record
 
 
 def _play(lab: Lab, plan: Plan, record: Record, say: Callable[[str], None]) -> None:
     history = History(lab.folder / "history.jsonl")
     world = World(lab, history, plan.seed)
     world.prepare()
-    load, nemesis = Load(world, plan.campaigns, plan.threads), Nemesis(lab, history, random.Random(plan.seed))
+    load, nemesis = Load(world, plan.campaigns, plan.threads), Nemesis(world, random.Random(plan.seed))
     record.faults = nemesis.counts
     checker = Checker(lab, world)
     load.start()
@@ -110,6 +118,8 @@ def _play(lab: Lab, plan: Plan, record: Record, say: Callable[[str], None]) -> N
 
 
 def _names(plan: Plan, nemesis: Nemesis) -> list[str]:
+    if plan.named:
+        return list(plan.named)
     if plan.kills:
         return [("kill", "crash-point")[n % 2] for n in range(plan.faults)]
     return nemesis.schedule(plan.faults)
@@ -140,4 +150,3 @@ def _keep_received(lab: Lab, file: Path) -> None:
         for receipt in list(lab.receiver.received):
             line = {"at": receipt.at, "headers": receipt.headers, "body": receipt.body.decode("utf-8", "replace")}
             out.write(json.dumps(line, ensure_ascii=False) + "\n")
-

@@ -14,7 +14,6 @@ import httpx
 
 from infra import credentials
 from infra.client import until
-from infra.databases import Roles
 from infra.home import SERVICE_NAMES, Home
 from infra.parts import SERVICES
 from infra.postgres import BUS, EmbeddedPostgres
@@ -72,7 +71,9 @@ class Lab:
         try:
             until(lambda: self.supervisor.all_ready, seconds, "the topology to be ready")
         except TimeoutError as error:
-            error.add_note("\n".join(f"== {p.name}\n{p.tail()}" for p in self.supervisor.parts.values() if not p.ready()))
+            error.add_note(
+                "\n".join(f"== {p.name}\n{p.tail()}" for p in self.supervisor.parts.values() if not p.ready())
+            )
             raise
 
 
