@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ class OutsidePostgres:
         self._urls = urls
 
     def start(self) -> None:
+        return
+
+    def keep(self, stopping: threading.Event) -> None:
         return
 
     def stop(self) -> None:
