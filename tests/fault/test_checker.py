@@ -108,6 +108,10 @@ SWAP = (
     " HAVING count(*) > 1 LIMIT 1) s WHERE seq IN (a, b)"
 )
 NO_KEY = "ALTER TABLE {0} DROP CONSTRAINT {0}_pkey CASCADE"
+OLD_LEASE = (
+    "INSERT INTO lane (subscription_id, subject, due_at, lease_until)"
+    " SELECT id, 'x', now(), now() - interval '1 hour' FROM subscription"
+)
 DOUBLED = "INSERT INTO {0} SELECT * FROM {0} WHERE {1}"
 TAMPERS: tuple[tuple[Compute, str, tuple[str, ...], str], ...] = (
     (lost, "registry", (f"DELETE FROM enterprise WHERE {_one('enterprise')}",), "nothing is there"),
@@ -135,7 +139,7 @@ TAMPERS: tuple[tuple[Compute, str, tuple[str, ...], str], ...] = (
     (delivered, "credit", ("INSERT INTO dead_letter (event_id, subject, content, reason) VALUES (gen_random_uuid(), '', '{}', 'x')",), "set aside"),
     (delivered, "notifications", ("DELETE FROM delivery",), "is not owed"),
     (delivered, "notifications", (f"UPDATE delivery SET state = 'dead', error_code = NULL WHERE {_one('delivery')}",), "without a reason"),
-    (ordered, "notifications", (NO_KEY.format("event_log"), "ALTER TABLE event_log DROP CONSTRAINT IF EXISTS event_log_event_id_key CASCADE", SWAP), "was emitted after"),
+    (ordered, "notifications", (NO_KEY.format("event_log"), SWAP), "was emitted after"),
     (ordered, "notifications", ("UPDATE delivery SET seq = -seq",), "received in the order"),
     (ordered, "credit", (f"UPDATE enterprise_copy SET version = 0 WHERE {_one('enterprise_copy')}",), "the register told"),
     (ordered, "audits", (f"UPDATE audit_round SET state = 'suspended' WHERE {_one('audit_round')}",), "was last told to be"),
@@ -147,7 +151,7 @@ TAMPERS: tuple[tuple[Compute, str, tuple[str, ...], str], ...] = (
     (stuck, "audits", (f"UPDATE job SET state = 'running' WHERE {_one('job')}",), "is running at attempt"),
     (stuck, "registry", (f"UPDATE idempotency SET status = NULL WHERE {_one('idempotency')}",), "has no answer"),
     (stuck, "notifications", (f"UPDATE delivery SET state = 'ready' WHERE {_one('delivery')}",), "in no lane"),
-    (stuck, "notifications", ("INSERT INTO lane (subscription_id, subject, due_at, lease_until) SELECT id, 'x', now(), now() - interval '1 hour' FROM subscription",), "its lease ended"),
+    (stuck, "notifications", (OLD_LEASE,), "its lease ended"),
 )  # fmt: skip
 
 
