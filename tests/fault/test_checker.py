@@ -43,7 +43,7 @@ class Quiet:
         with snapshot.connected(self.lab.postgres) as connections:
             connections[service].execute("SET LOCAL session_replication_role = replica")
             for statement in statements:
-                done = connections[service].execute(statement)  # type: ignore[call-overload]
+                done = connections[service].execute(statement)
                 assert done.rowcount != 0, f"nothing to tamper with: {statement}"
             return snapshot.read(connections)
 

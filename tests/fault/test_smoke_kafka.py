@@ -10,7 +10,7 @@ from tests.fault.lab.run import Plan, run
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 NAMED = (
     "kill", "broker-kill", "crash-point", "broker-partition", "database-reset", "replay", "poison", "pause",
-    "backend-kill", "caller-deaf", "broker-pause",
+    "caller-deaf",
 )  # fmt: skip
 
 

@@ -263,8 +263,7 @@ def replay_everything(n: Nemesis) -> None:
 def _rewind(n: Nemesis, group: str, topics: Sequence[str]) -> None:
     """Offsets can only be set while nobody of the group is there: its process is stopped, its session lapses."""
     assert n.lab.broker is not None
-    part = n.lab.supervisor.parts[f"{group}-worker"]
-    with n.lab.supervisor.held(part):
+    with n.lab.supervisor.held(f"{group}-worker"):
         consumer = KafkaConsumer(bootstrap_servers=n.lab.broker.servers, group_id=group, enable_auto_commit=False)
         parts = [TopicPartition(t, p) for t in topics for p in consumer.partitions_for_topic(t) or ()]
         until(lambda: _committed(consumer, parts), 40, f"the group {group} to be empty")

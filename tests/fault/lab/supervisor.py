@@ -64,14 +64,16 @@ class Supervisor:
         self._thread.start()
 
     @contextmanager
-    def held(self, part: Part) -> Iterator[None]:
-        """Kill a part and keep it down for the time of the block."""
-        self._held.add(part.name)
-        part.send(signal.SIGKILL)
+    def held(self, prefix: str) -> Iterator[None]:
+        """Kill the parts whose names begin so, and keep them down for the time of the block."""
+        chosen = [part for name, part in self.parts.items() if name.startswith(prefix)]
+        self._held |= {part.name for part in chosen}
+        for part in chosen:
+            part.send(signal.SIGKILL)
         try:
             yield
         finally:
-            self._held.discard(part.name)
+            self._held.clear()
 
     @property
     def all_ready(self) -> bool:

@@ -29,7 +29,7 @@ from tests.fault.lab.whole import OUTSIDE
 from tests.topology import ROOT, Topology
 
 TODAY = date(2026, 10, 12)
-EMBEDDED, KAFKA, COMPOSE = "embedded", "kafka", "compose"  # one process; an API and five workers; five of each
+EMBEDDED, KAFKA, COMPOSE = "embedded", "kafka", "compose"  # one process; an API, five workers; five APIs, ten workers
 TOPOLOGIES = (EMBEDDED, KAFKA, COMPOSE)
 API, RECEIVER = "load→api", "dispatcher→receiver"
 
@@ -200,10 +200,11 @@ def _by_port(ports: dict[str, int]) -> list[tuple[int, str]]:
 def _parts(lab: Lab, ports: dict[str, int]) -> list[Part]:
     if lab.bus == EMBEDDED:
         return [_part(lab, "whole", "tests.fault.lab.whole", ports["registry"])]
-    workers = [_composed(lab, f"{name}-worker", "CLEANPROD_STATUS_PORT", free_port()) for name in SERVICE_NAMES]
+    workers = [_composed(lab, f"{name}-worker", free_port()) for name in SERVICE_NAMES]
     if lab.bus == KAFKA:
         return [_part(lab, "api", "tests.fault.lab.api", ports["registry"]), *workers]
-    return [*[_composed(lab, f"{name}-api", "CLEANPROD_PORT", ports[name]) for name in SERVICE_NAMES], *workers]
+    replicas = [_composed(lab, f"{name}-worker", free_port(), "-2") for name in SERVICE_NAMES]
+    return [*[_composed(lab, f"{name}-api", ports[name]) for name in SERVICE_NAMES], *workers, *replicas]
 
 
 def _part(lab: Lab, name: str, module: str, port: int) -> Part:
@@ -212,14 +213,15 @@ def _part(lab: Lab, name: str, module: str, port: int) -> Part:
     return Part(name, [sys.executable, "-m", module], environment, lab.folder / f"{name}.log", ready)
 
 
-def _composed(lab: Lab, service: str, variable: str, port: int) -> Part:
+def _composed(lab: Lab, service: str, port: int, replica: str = "") -> Part:
     """A service by its command in docker-compose.yml, with the databases that it is given there and no other."""
     topology = Topology(lab.environment)
     known = set(topology.environment(service))
     mine = {n: v for n, v in lab.environment.items() if n in known or not n.endswith("_URL")}
-    mine |= {variable: str(port)} | _kafka(lab)
-    ready = _asking(port, "/readyz" if service.endswith("-api") else "/metrics")
-    return Part(service, topology.command(service), mine, lab.folder / f"{service}.log", ready)
+    is_api = service.endswith("-api")
+    mine |= {"CLEANPROD_PORT" if is_api else "CLEANPROD_STATUS_PORT": str(port)} | _kafka(lab)
+    ready, name = _asking(port, "/readyz" if is_api else "/metrics"), service + replica
+    return Part(name, topology.command(service), mine, lab.folder / f"{name}.log", ready)
 
 
 def _kafka(lab: Lab) -> dict[str, str]:
