@@ -88,6 +88,7 @@ class LabCaller:
 
     def perform(self, operation: Operation, eventually: bool = False) -> httpx.Response:
         """The answer of a change that was made; `Refused` where it was not, `GaveUp` where nobody knows."""
+        self.history.wait_for_turn(self.stopped)
         answer = self._insist(lambda: self._try(operation), NOT_YET if eventually else frozenset())
         if answer.is_success:
             self.history.ok(operation, answer.status_code, answer.content)

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import sys
 import threading
 import time
 from dataclasses import dataclass, field
@@ -67,8 +68,14 @@ class History:
         self.operations: list[Operation] = []
         self.seen: list[Seen] = []
         self.done = 0
+        self.allowed = sys.maxsize  # operations in all: callers wait with the next one until there are more
         self._file = file.open("a", encoding="utf-8")
         self._lock = threading.Lock()
+
+    def wait_for_turn(self, stopped: threading.Event) -> None:
+        """Return when another operation may begin, or when nobody shall wait any more."""
+        while self.done >= self.allowed and not stopped.wait(0.02):
+            pass
 
     def invoke(self, operation: Operation) -> None:
         operation.tries += 1

@@ -2,6 +2,7 @@
 
 import json
 import random
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from tests.fault.lab.load import Load, World
 from tests.fault.lab.nemesis import FAULTS, Nemesis, crash_at
 from tests.fault.lab.topology import Lab, running_lab
 
+AHEAD = 3  # how far the load may run before the next fault, in steps between two faults: a slow fault is no more load
 INVARIANTS = tuple(f"I{n}" for n in range(1, 11))
 
 
@@ -101,6 +103,7 @@ def _play(lab: Lab, plan: Plan, record: Record, say: Callable[[str], None]) -> N
     load.start()
     points = sorted(CRASH_POINTS)
     for number, name in enumerate(_names(plan, nemesis)):
+        history.allowed = history.done + AHEAD * plan.between
         if not _goes_on(load, history, plan.between):
             load.more(plan.threads)
         say(f"  {number + 1:3} {name}: {FAULTS[name].what}")
@@ -136,6 +139,7 @@ def _goes_on(load: Load, history: History, operations: int) -> bool:
 
 
 def _check(load: Load, checker: Checker, nemesis: Nemesis, record: Record, say: Callable[[str], None]) -> None:
+    checker.world.history.allowed = sys.maxsize
     load.stop()
     checker.poison = nemesis.poison
     report = checker.check(load.complaints)
