@@ -13,7 +13,7 @@ from infra.parts import SERVICES
 from infra.postgres import EmbeddedPostgres
 from infra.system import with_environment
 from shared.db import Database
-from shared.events import Envelope
+from shared.events import Audience, Envelope
 from shared.messaging.inbox import deliver
 from tests.fault.lab.snapshot import Row, Snapshot, taken
 
@@ -60,14 +60,14 @@ def _copy(admin: psycopg.Connection[Any], source: str, target: str) -> None:
 
 
 def rebuilt(postgres: EmbeddedPostgres, events: Sequence[Envelope], environment: dict[str, str]) -> Snapshot:
-    """Every service as it is after hearing these events once, in empty databases."""
+    """Every service as it is after hearing these events once, in the order in which they were told, from nothing."""
     with with_environment(environment), psycopg.connect(postgres.admin_url(), autocommit=True) as admin:
         for service in SERVICES:
             name = f"{service.name}_again"
             admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
             _copy(admin, service.name + EMPTY, name)
             database = Database(postgres.admin_url(name))
-            mine = [e for e in events if service.handlers.steps(e)]
+            mine = sorted((e for e in events if service.handlers.steps(e)), key=lambda e: e.time)
             for start in range(0, len(mine), BATCH):
                 deliver(mine[start : start + BATCH], service.handlers, database)
             database.dispose()
@@ -94,5 +94,8 @@ def _rows(snapshot: Snapshot, service: str, table: str) -> list[Row]:
 
 
 def _plain(row: Row, columns: Sequence[str]) -> str:
+    if row.get("audience") == Audience.CONSENT:
+        # A consent may be given before anybody knows the firm: its place is what was known then, and shows it to nobody.
+        columns = [column for column in columns if column != "division"]
     said = {c: bytes(row[c]).decode() if isinstance(row[c], bytes | memoryview) else row[c] for c in columns}
     return json.dumps(said, ensure_ascii=False, sort_keys=True, default=str)
