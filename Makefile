@@ -10,10 +10,7 @@ KAFKA := infra/kafka/kafka-local.sh
 help:      ## this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-setbench-large: $(VENV)/dev.stamp ## how the time per item grows to a million enterprises
-	@$(BIN)/python -m tests.bench --large
-
-up: $(VENV)/dev.stamp ## virtualenv with everything that development and tests need
+setup: $(VENV)/dev.stamp ## virtualenv with everything that development and tests need
 
 $(VENV)/runtime.stamp: requirements/runtime.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed."; exit 1; }
