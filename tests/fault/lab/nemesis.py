@@ -18,6 +18,7 @@ from infra.client import until
 from infra.home import SERVICE_NAMES
 from infra.parts import SERVICES
 from infra.postgres import BUS
+from infra.rotate import rotate
 from shared.crashpoints import CRASH_POINTS
 from shared.events import Envelope, topic_of
 from tests.fault.lab.history import History
@@ -312,7 +313,12 @@ def _put(n: Nemesis, topic: str, key: str, values: Sequence[bytes]) -> None:
 
 
 def rotate_secrets(n: Nemesis) -> None:
-    """A subscription's secret and a client's secret change under load."""
+    """A subscription's secret, a client's secret and the platform's keys change under load.
+
+    The token key changes once in a run: a second time within a token's life would end tokens, and may.
+    """
+    for kind in ("sealing", "webhook") if n.counts.get("secrets-rotated") else ("token", "sealing", "webhook"):
+        rotate(kind, n.lab.home.secrets)
     subscription, client = n.chance.choice(sorted(n.world.subscriptions.items()))
     n.world.rotate_webhook_secret(subscription)
     n.world.rotate_client_secret(client)
@@ -341,7 +347,7 @@ FAULTS: dict[str, Fault] = {
     "hot-lock": Fault("F7", "a hot row is held", lock_hot_rows),
     "replay": Fault("F12", "a consumer hears everything again", replay_everything),
     "poison": Fault("F13", "poison on the bus", poison_bus),
-    "secrets-rotated": Fault("F17", "secrets are rotated under load", rotate_secrets),
+    "secrets-rotated": Fault("F17", "keys and secrets are rotated under load", rotate_secrets),
     "receiver-bad": Fault("F16", "a receiver refuses and breaks off", bad_receiver),
     "receiver-deaf": Fault("F16", "a receiver's answers are lost", deaf_receiver),
 }
