@@ -1,12 +1,13 @@
 """One populated province for the security matrices: two sides with one of everything, and every role on both."""
 
 import asyncio
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
@@ -22,7 +23,7 @@ from tests.conftest import ISSUER, TODAY, Api, Cluster, shown
 from tests.lists import Firm, imported, list_file, made_list, publish
 from tests.rounds import PUBLISHED, Story
 
-WORDS = ("甲", "乙")
+T = TypeVar("T")
 PERIOD = "2026-05"
 
 
@@ -82,19 +83,25 @@ def callers_of(both: tuple[Side, Side]) -> dict[str, Caller]:
 
 
 class Local:
-    """HTTP to an application on an event loop of one's own: no thread is changed but where the product does it."""
+    """HTTP to an application on an event loop of its own, which keeps the threads that the product works on."""
 
     def __init__(self, app: Edge) -> None:
-        self._loop = asyncio.new_event_loop()
+        self._loop, self._ended = asyncio.new_event_loop(), asyncio.Event()
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         self._client = httpx.AsyncClient(transport=transport, base_url="http://testserver")
+        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._ended.wait(),), daemon=True)
+        self._thread.start()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
-        return self._loop.run_until_complete(self._client.request(method, path, **options))
+        return self.run(self._client.request(method, path, **options))
 
     def close(self) -> None:
-        self._loop.run_until_complete(self._client.aclose())
-        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        self.run(self._client.aclose())
+        self._loop.call_soon_threadsafe(self._ended.set)
+        self._thread.join()
         self._loop.close()
 
 
