@@ -77,7 +77,6 @@ def callers_of(both: tuple[Side, Side]) -> dict[str, Caller]:
             add(f"{role} {side.word}", role, "", make_uscc(100 + number, division=f"{side.city}00"))
     add("county_ecology 丙", "county_ecology", "430211")  # the county beside, in the same city
     add("enterprise 丙", "enterprise", "", make_uscc(73, division="430200"))  # not registered
-    add("county_ecology 无", "county_ecology", "")  # an authority whose place is missing covers nothing
     add("public", "public")
     return found
 
