@@ -54,7 +54,11 @@ def publish_list(period: Period, body: PublishTierList, tx: Tx, me: Me) -> dict[
     return queries.list_out(list_, list_.control_totals)
 
 
-@router.get("/tier-lists/{period}", dependencies=guarded(seen_list, scope=READ))
+@router.get(
+    "/tier-lists/{period}",
+    responses={200: {"content": {media_type: {} for media_type in MEDIA.values()}}},
+    dependencies=guarded(seen_list, scope=READ),
+)
 def read_list(
     request: Request,
     response: Response,
