@@ -46,7 +46,7 @@ def known_values(stock: Stock) -> dict[str, list[Any]]:
         "value": ["13481", "present", "absent", True, "1e5", "true"],
         "programme": ["tariff.al", "green_factory.province", "green_factory.national", "finance.recommend"],
         "facts": [{"industry": "3216", "price_year": 2026, "data_year": 2025, "al_kwh_per_t": "13481"}],
-        "index_system": ["pcb_tool_2025", None], "indicators": [{"e05": "20"}, {}],
+        "index_system": ["ELECTROPLATING_2015_T1", None], "params": [{"metals": ["e06", "e08"]}, {}], "indicators": [{"e05": "20", "e01": "II"}, {}],
         "scores": [ACCEPTED, FULL], "vetoes": [[]], "level": ["II", "province", "NO_INDEX_SYSTEM"],
         "role": ["subscriber", "bank", "city_ecology"], "jurisdiction": ["4302", None], "client_id": ids["client_id"],
         "types": [["*"], ["audits.*"]], "url": ["https://receiver.example.org/events", "https://10.0.0.1/"],
@@ -80,4 +80,6 @@ def able_roles(operation: Any) -> list[str]:
     """The roles whose tokens open an operation."""
     wanted = operation.definition.raw.get("x-required-scope") or []
     able = [role for role in PLACES if set(wanted) <= scopes_of(role)]
+    if "/rounds/{round_id}" in operation.path and operation.method.upper() != "GET":
+        able = [role for role in able if role in ("city_ecology", "enterprise", "provincial_ecology", "institution")]
     return able or list(PLACES)

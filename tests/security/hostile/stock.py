@@ -9,12 +9,13 @@ import httpx
 
 from infra import fiction
 from infra.system import System
+from services.audits.models.rounds import MOVES, RoundState
 from services.registry import roles
 from shared.auth import Caller, TokenSigner
 from shared.codes import make_uscc
 from tests.conftest import ISSUER, Api, Cluster, shown
 from tests.lists import firm, imported, list_file, made_list, publish
-from tests.rounds import Story
+from tests.rounds import Story, put_in_state
 from tests.security.hostile.inprocess import InProcess
 
 SMELTER = firm(7)
@@ -69,6 +70,12 @@ class Stock:
         service = path.split("/")[1]
         special = self.ids.get(f"{service} {name}", []) + self.ids.get(f"{role} {name}", [])
         return special or self.ids.get(name, [])
+
+    def prepare(self, path: str, round_id: str) -> None:
+        """Put a round where the move at the end of a path is possible; measures, while the audit goes on."""
+        move = path.rpartition("/")[2]
+        starts = list(MOVES.get(move, {})) or [RoundState.AUDITING]
+        put_in_state(self.system, round_id, starts[0], institution=INSTITUTION, resumes_to=RoundState.STARTED)
 
     def made(self, role: str, path: str, body: Any = None, **place: str) -> dict[str, Any]:
         answer = self.api(role, **place).post(path, body)
@@ -151,6 +158,10 @@ def _rounds(stock: Stock, entries: list[dict[str, Any]]) -> None:
             story.implement_and_apply(dear)
             story.accept(level="II")
         stock.keep("file_id", *story.files.values())
+    for role in ("enterprise", "institution"):
+        stock.keep(f"{role} round_id", entries[0]["round"])
+        stock.keep(f"{role} measure_id", stock.ids["measure_id"][0])
+        stock.keep(f"{role} uscc", FIRMS[0].uscc)
     stock.system.run_until_quiet()
 
 
