@@ -1,11 +1,13 @@
 """A furnished province over HTTP: something real behind every route, and a caller of every role."""
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 import httpx
+from sqlalchemy.exc import IntegrityError
 
 from infra import fiction
 from infra.system import System
@@ -75,7 +77,8 @@ class Stock:
         """Put a round where the move at the end of a path is possible; measures, while the audit goes on."""
         move = path.rpartition("/")[2]
         starts = list(MOVES.get(move, {})) or [RoundState.AUDITING]
-        put_in_state(self.system, round_id, starts[0], institution=INSTITUTION, resumes_to=RoundState.STARTED)
+        with suppress(IntegrityError):  # the firm has another open round by now: this one stays as it is
+            put_in_state(self.system, round_id, starts[0], institution=INSTITUTION, resumes_to=RoundState.STARTED)
 
     def made(self, role: str, path: str, body: Any = None, **place: str) -> dict[str, Any]:
         answer = self.api(role, **place).post(path, body)

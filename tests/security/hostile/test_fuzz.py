@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from tests.security.hostile.fuzz import EXAMPLES, broken, operations, requests_to, send
 from tests.security.hostile.stock import Stock
 
-OPERATIONS = operations()
+OPERATIONS: dict[str, Any] = operations()
 LONG = "CLEANPROD_FUZZ_EXAMPLES" in os.environ
 
 
@@ -20,7 +20,10 @@ def order(name: str) -> tuple[bool, str]:
     return name.startswith("DELETE") or name.endswith(("/revoke", "/withdraw", "/publish", "/cancel")), name
 
 
-@pytest.mark.parametrize("name", sorted(OPERATIONS, key=order))
+NAMES = sorted(OPERATIONS, key=order)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_no_request_is_a_failure_of_ours(
     name: str, stock: Stock, record_property: Callable[[str, object], None]
 ) -> None:
