@@ -69,7 +69,10 @@ def read_list(
     limit: Limit = 100,
     after: After = None,
 ) -> Response:
-    """A version's rows: a JSON page, or the whole as NDJSON or CSV by `Accept`."""
+    """A version's rows: a JSON page, or the whole as NDJSON or CSV by `Accept`.
+
+    In CSV an apostrophe leads a text that a spreadsheet would calculate; NDJSON has it as it is.
+    """
     accept = request.headers.get("accept", "")
     if "application/x-ndjson" in accept or "text/csv" in accept:
         format_ = NDJSON if "application/x-ndjson" in accept else CSV_ZH if headers == "zh" else CSV
