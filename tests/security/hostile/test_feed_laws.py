@@ -83,9 +83,9 @@ def machine_of(system: System, as_role: As, receiver: Receiver) -> type[RuleBase
             assert [document["id"] for document in self.read] == [from_body(body)["id"] for body in expected]
 
     Laws.TestCase.settings = settings(deadline=None)
-    Laws.told = told  # type: ignore[attr-defined]
-    Laws.settle = lambda: settle(system, reader, subscription, receiver, moment[0])  # type: ignore[attr-defined]
-    Laws.reader = reader  # type: ignore[attr-defined]
+    Laws.told = told
+    Laws.settle = lambda: settle(system, reader, subscription, receiver, moment[0])
+    Laws.reader = reader
     return Laws
 
 
