@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 KAFKA := infra/kafka/kafka-local.sh
 
-.PHONY: help setup run demo test check chaos bench bench-large up migration schemas redrive kafka
+.PHONY: help setup run demo test check chaos bench bench-large up migration schemas redrive kafka sbom audit
 
 help:      ## this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -59,6 +59,14 @@ migration: $(VENV)/dev.stamp ## make migration s=registry m="A sentence"
 
 schemas: $(VENV)/dev.stamp ## rewrite the frozen event schemas, examples and OpenAPI; read the diff before committing
 	@$(BIN)/python -m infra.cli schemas
+
+sbom: $(VENV)/dev.stamp ## rewrite infra/sbom.json from the locks and the vendored files
+	@$(BIN)/python -m infra.sbom
+
+audit: $(VENV)/dev.stamp ## known vulnerabilities of what is locked, where a vulnerability service can be asked
+	@if $(BIN)/python -c 'import socket; socket.create_connection(("api.osv.dev", 443), 5)' 2>/dev/null; \
+	then $(BIN)/uv tool run pip-audit -s osv --require-hashes --disable-pip -r requirements/dev.txt; \
+	else echo "SKIPPED: no vulnerability service can be reached from here; run make audit where there is a network."; fi
 
 redrive: $(VENV)/runtime.stamp ## make redrive s=credit subject=<id>: replay what is set aside
 	@$(BIN)/python -m infra.cli redrive "$(s)" "$(subject)"

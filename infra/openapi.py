@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 
 from shared import http
 from shared.app import is_open
+from shared.imports.routes import XLSX
 from shared.service import Service
 
 PROBLEM = "application/problem+json"
@@ -28,6 +29,7 @@ TAGS = {
     "notifications": "事件流、订阅、推送 / event feed, subscriptions, deliveries",
     "sandbox": "试用环境的法定日历 / the legal calendar of a trial instance",
 }
+FILES = {".xlsx": XLSX, "/workbook": XLSX, ".ics": "text/calendar"}  # what a path that ends like this answers with
 REFUSALS = {
     400: "请求不完整，例如缺少 Idempotency-Key / not complete, for example without Idempotency-Key",
     401: "没有令牌或令牌无效 / no token, or not a valid one",
@@ -79,7 +81,7 @@ def document(api: FastAPI, services: Sequence[Service]) -> dict[str, Any]:
     for path, methods in found["paths"].items():
         for method, described in methods.items():
             operation = operations.get((path, method)) or _unlisted(path, method)
-            _complete(described, operation)
+            _complete(path, described, operation)
             used |= set(operation.scopes)
     found["info"]["description"] = DESCRIPTION
     found["tags"] = [{"name": n, "description": t} for n, t in TAGS.items() if n in _tags(found)]
@@ -129,7 +131,7 @@ def _dependencies(dependant: Dependant) -> Iterator[Dependant]:
         yield from _dependencies(inner)
 
 
-def _complete(described: dict[str, Any], operation: Operation) -> None:
+def _complete(path: str, described: dict[str, Any], operation: Operation) -> None:
     described["security"] = (
         [] if operation.open else [{"oauth2": [scope]} for scope in operation.scopes] or [{"oauth2": []}]
     )
@@ -141,6 +143,9 @@ def _complete(described: dict[str, Any], operation: Operation) -> None:
     answers = described.setdefault("responses", {})
     for status in operation.refusals:
         answers[str(status)] = {"$ref": f"#/components/responses/Problem{status}"}
+    for ending, media_type in FILES.items():
+        if path.endswith(ending):
+            answers["200"]["content"] = {media_type: {}}
     answers["default"] = {"description": "问题文档 / a problem document", "content": _content()}
 
 

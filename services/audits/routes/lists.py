@@ -125,7 +125,11 @@ def read_list(listed: TheList, request: Request, tx: Tx) -> Response:
     return list_answer(request, tx, listed)
 
 
-@router.get("/lists/{list_id}/entries", dependencies=guarded(the_list, scope=READ))
+@router.get(
+    "/lists/{list_id}/entries",
+    responses={200: {"content": {XLSX: {}}}},
+    dependencies=guarded(the_list, scope=READ),
+)
 def list_entries(
     listed: TheList,
     request: Request,

@@ -58,7 +58,11 @@ def publish_list(period: Period, body: PublishTierList, tx: Tx, me: Me) -> dict[
     return queries.list_out(list_, list_.control_totals)
 
 
-@router.get("/tier-lists/{period}", dependencies=guarded(seen_list, scope=READ))
+@router.get(
+    "/tier-lists/{period}",
+    responses={200: {"content": {media_type: {} for media_type in MEDIA.values()}}},
+    dependencies=guarded(seen_list, scope=READ),
+)
 def read_list(
     request: Request,
     response: Response,
@@ -69,7 +73,10 @@ def read_list(
     limit: Limit = 100,
     after: After = None,
 ) -> Response:
-    """A version's rows: a JSON page, or the whole as NDJSON or CSV by `Accept`."""
+    """A version's rows: a JSON page, or the whole as NDJSON or CSV by `Accept`.
+
+    In CSV an apostrophe leads a text that a spreadsheet would calculate; NDJSON has it as it is.
+    """
     accept = request.headers.get("accept", "")
     if "application/x-ndjson" in accept or "text/csv" in accept:
         format_ = NDJSON if "application/x-ndjson" in accept else CSV_ZH if headers == "zh" else CSV
