@@ -114,7 +114,7 @@ def _play(lab: Lab, plan: Plan, record: Record, say: Callable[[str], None]) -> N
             nemesis.strike(name)
         if load.complaints:
             break
-        if plan.kills and number % 10 == 9:
+        if plan.kills and number % 10 == 9 and number + 1 < plan.faults:
             _check(load, checker, nemesis, record, say)
             load.more(plan.threads)
     _check(load, checker, nemesis, record, say)
