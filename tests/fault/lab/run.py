@@ -36,8 +36,9 @@ class Plan:
     @property
     def command(self) -> str:
         kind = f"--kills {self.faults}" if self.kills else f"--faults {self.faults}"
-        kind = f"--named {','.join(self.named)} --between {self.between}" if self.named else kind
-        return f"python -m tests.fault.chaos --bus {self.bus} --seed {self.seed} {kind} --campaigns {self.campaigns}"
+        kind = f"--named {','.join(self.named)}" if self.named else kind
+        load = f"--between {self.between} --campaigns {self.campaigns}"
+        return f"python -m tests.fault.chaos --bus {self.bus} --seed {self.seed} {kind} {load}"
 
 
 @dataclass
