@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -102,9 +103,10 @@ def crash_at(n: Nemesis, point: str = "") -> None:
     """Arm a point and wait until somebody came by it; where nobody comes by, it is disarmed."""
     point = point or n.chance.choice(sorted(CRASH_POINTS))
     n.history.note("arm", point=point)
+    n.history.allowed = sys.maxsize  # somebody has to come by
     n.lab.crash_file.write_text(point)
     try:
-        until(lambda: not n.lab.crash_file.exists(), 6, point)
+        until(lambda: not n.lab.crash_file.exists(), 10, point)
         n.counts[f"reached {point}"] = n.counts.get(f"reached {point}", 0) + 1
     except TimeoutError:
         n.lab.crash_file.unlink(missing_ok=True)

@@ -36,8 +36,9 @@ class Plan:
     @property
     def command(self) -> str:
         kind = f"--kills {self.faults}" if self.kills else f"--faults {self.faults}"
-        kind = f"--named {','.join(self.named)} --between {self.between}" if self.named else kind
-        return f"python -m tests.fault.chaos --bus {self.bus} --seed {self.seed} {kind} --campaigns {self.campaigns}"
+        kind = f"--named {','.join(self.named)}" if self.named else kind
+        load = f"--between {self.between} --campaigns {self.campaigns}"
+        return f"python -m tests.fault.chaos --bus {self.bus} --seed {self.seed} {kind} {load}"
 
 
 @dataclass
@@ -114,7 +115,7 @@ def _play(lab: Lab, plan: Plan, record: Record, say: Callable[[str], None]) -> N
             nemesis.strike(name)
         if load.complaints:
             break
-        if plan.kills and number % 10 == 9:
+        if plan.kills and number % 10 == 9 and number + 1 < plan.faults:
             _check(load, checker, nemesis, record, say)
             load.more(plan.threads)
     _check(load, checker, nemesis, record, say)

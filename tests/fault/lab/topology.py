@@ -1,6 +1,7 @@
 """The production topology as plain processes, with a fault proxy on every link."""
 
 import json
+import logging
 import shutil
 import sys
 import tempfile
@@ -113,6 +114,7 @@ def _memory() -> str | None:
 
 def _started(bus: str, folder: Path) -> Lab:
     load_catalogue()
+    logging.getLogger("kafka").setLevel(logging.ERROR)  # the nemesis provokes what its own clients would complain of
     network, receiver, postgres = Network(), Receiver().start(), EmbeddedPostgres(folder / "postgres")
     postgres.start()
     network.link(RECEIVER, int(receiver.url.rsplit(":", 1)[1].split("/")[0]))
