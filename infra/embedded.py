@@ -171,6 +171,7 @@ def _config(system: System, settings: Settings) -> uvicorn.Config:
         port=settings.port,
         log_config=None,
         access_log=False,
+        server_header=False,
         lifespan="off",
         loop="uvloop",
         http="httptools",

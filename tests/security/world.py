@@ -111,6 +111,7 @@ class World:
         self.system, self.client, self._signer = system, client, signer
         self.sides = sides()
         self.callers = callers_of(self.sides)
+        self.holders: dict[str, Caller] = {}  # by operation: who is let through, once it was found out
         self._apis: dict[str, Api] = {"nobody": Api(client, None)}  # type: ignore[arg-type]
 
     def __getitem__(self, name: str) -> Api:
