@@ -7,7 +7,7 @@ from sqlmodel import Session
 
 from services.incentives import rules
 from services.incentives.actions import copies, facts
-from services.incentives.actions.decisions import decide_all, decide_touched
+from services.incentives.actions.decisions import decide_touched
 from services.incentives.models import ACCEPTANCE, CREDIT, ENTERPRISE, ENTRY, OBLIGATION, ROUND, ConsentCopy, Fact
 from shared.clock import legal_today, utc_now
 from shared.events.audits import (
@@ -39,20 +39,25 @@ def _told(uscc: str, code: str, since: date, **value: object) -> Fact:
 @handlers.on(EnterpriseRegistered)
 def know_registered_enterprise(event: EnterpriseRegistered, tx: Session) -> None:
     _keep_enterprise(event, tx, None)
-    if facts.told_before_registration(tx, event.uscc):
-        decide_all(tx, event.uscc, legal_today())
+    _decide_told(tx, event.uscc)
 
 
 @handlers.on(EnterpriseChanged)
 def follow_changed_enterprise(event: EnterpriseChanged, tx: Session) -> None:
     before = copies.find_enterprise(tx, event.uscc)
     _keep_enterprise(event, tx, event.deregistered_on)
-    if before is None and facts.told_before_registration(tx, event.uscc):
-        decide_all(tx, event.uscc, legal_today())
+    if before is None:
+        _decide_told(tx, event.uscc)
     if before is not None and before.industry != event.industry:
         decide_touched(tx, event.uscc, "industry", legal_today())
     if before is not None and "deregistered" in (event.status, before.status):
         decide_touched(tx, event.uscc, "vetoes.GF_V1", legal_today())
+
+
+def _decide_told(tx: Session, uscc: str) -> None:
+    """Decide what was told before the enterprise itself, and nothing else: which of the two came first changes nothing."""
+    for fact in rules.facts_of(facts.codes_told(tx, uscc)):
+        decide_touched(tx, uscc, fact, legal_today())
 
 
 def _keep_enterprise(event: EnterpriseRegistered | EnterpriseChanged, tx: Session, ended: date | None) -> None:

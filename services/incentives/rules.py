@@ -70,6 +70,13 @@ def touched_by(prefix: str) -> tuple[str, ...]:
     )
 
 
+def facts_of(codes: Iterable[str]) -> list[str]:
+    """The facts of an evaluation (or groups of them) that rest on what was told under these codes."""
+    registry = sources()["registry"]
+    found = (registry[code]["fact"] if code in registry else code.partition(".")[0] for code in codes)
+    return sorted({fact for fact in found if fact is not None})
+
+
 def affected(programme: str, industry: str) -> bool:
     """Whether a decision is made unasked: a price only for the industries that can have one."""
     return not is_tariff(programme) or industry in tier_policy().industries

@@ -41,13 +41,6 @@ def decide_touched(tx: Session, uscc: str, prefix: str, today: date) -> None:
         redecide(tx, enterprise, sorted(wanted), today)
 
 
-def decide_all(tx: Session, uscc: str, today: date) -> None:
-    """Decide, unasked, everything that is decided unasked of a firm."""
-    enterprise = find_enterprise(tx, uscc)
-    if enterprise is not None:
-        redecide(tx, enterprise, [p for p in rules.programmes() if rules.affected(p, enterprise.industry)], today)
-
-
 def redecide(tx: Session, enterprise: EnterpriseCopy, programmes: Iterable[str], today: date) -> None:
     """Decide programmes for today; a new decision is kept only if it says something else or on other grounds."""
     wanted = list(programmes)

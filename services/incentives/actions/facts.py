@@ -42,7 +42,7 @@ def facts_at(tx: Session, uscc: str, as_of: date, known_at: datetime) -> dict[st
     return without_problems(body, problems) if isinstance(problems, list) else body
 
 
-def told_before_registration(tx: Session, uscc: str) -> bool:
-    """Whether facts came before the enterprise itself, so that nothing was decided from them yet."""
-    other = select(Fact.position).where(Fact.uscc == uscc, Fact.code != ENTERPRISE).limit(1)
-    return tx.exec(other).first() is not None
+def codes_told(tx: Session, uscc: str) -> set[str]:
+    """What has been told of an enterprise beside itself."""
+    told = sa.select(Fact.code).where(col(Fact.uscc) == uscc, col(Fact.code) != ENTERPRISE).distinct()
+    return set(tx.execute(told).scalars())
