@@ -1,7 +1,6 @@
 """python -m tests.fault.simulation --seeds N --from S: play seeds, stop at the first that fails and say how to repeat it."""
 
 import argparse
-import os
 import sys
 import time
 
@@ -10,8 +9,6 @@ from tests.fault.simulation.run import SeedFailed, play, world_on
 
 
 def main() -> None:
-    if os.environ.get("PYTHONHASHSEED") != "0":  # the order of a set is chance as well
-        os.execve(sys.executable, [sys.executable, "-m", "tests.fault.simulation", *sys.argv[1:]], {**os.environ, "PYTHONHASHSEED": "0"})  # noqa: S606
     parser = argparse.ArgumentParser(prog="python -m tests.fault.simulation")
     parser.add_argument("--seeds", type=int, default=1000)
     parser.add_argument("--from", type=int, default=1, dest="first")
@@ -30,7 +27,9 @@ def main() -> None:
                 sys.exit(str(SeedFailed(ended)))
         minutes = (time.monotonic() - began) / 60
         crashes = ", ".join(f"{point} {count}" for point, count in sorted(world.crashed.items()))
-        sys.stdout.write(f"{given.seeds} seeds, {given.seeds / minutes:.0f} a minute; crashes: {crashes}; last {ended.mark}\n")
+        sys.stdout.write(
+            f"{given.seeds} seeds, {given.seeds / minutes:.0f} a minute; crashes: {crashes}; last {ended.mark}\n"
+        )
 
 
 if __name__ == "__main__":

@@ -43,9 +43,8 @@ class Checker:
         ]  # fmt: skip
         return found or list(self.rebuilt_differs())
 
-    def rows(self, service: str, statement: str, **values: Any) -> list[Row]:
-        with self.world.system.contexts[service].db.read() as tx:
-            return [tuple(row) for row in tx.execute(sa.text(statement), values)]
+    def rows(self, service: str, statement: str) -> list[Row]:
+        return self.world.rows(service, statement)
 
     def _sent(self, service: str) -> Iterator[Sent]:
         for position, envelope, published in self.rows(
@@ -59,9 +58,13 @@ class Checker:
         yield from differences("enterprises", self.told.names, names)
         facts = Counter(self.rows("registry", "SELECT uscc, code FROM fact"))
         yield from differences("facts", self.told.facts, facts)
-        consents = {str(i): revoked for i, revoked in self.rows("registry", "SELECT id, revoked_at IS NOT NULL FROM consent")}
+        consents = {
+            str(i): revoked for i, revoked in self.rows("registry", "SELECT id, revoked_at IS NOT NULL FROM consent")
+        }
         yield from differences("consents", {c: c in self.told.revoked for c in self.told.consents}, consents)
-        grades = [number for (number,) in self.rows("credit", "SELECT document_no FROM credit_record ORDER BY recorded_at")]
+        grades = [
+            number for (number,) in self.rows("credit", "SELECT document_no FROM credit_record ORDER BY recorded_at")
+        ]
         yield from differences("grades", self.told.grades, grades)
         rounds = {str(i): state for i, state in self.rows("audits", "SELECT id, state FROM audit_round")}
         yield from differences("rounds", {i: str(s) for i, s in self.told.rounds.items()}, rounds)
@@ -101,7 +104,7 @@ class Checker:
             )),
         }  # fmt: skip
         for table, (service, events) in effects.items():
-            ((count,),) = self.rows(service, f"SELECT count(*) FROM {table}")  # noqa: S608
+            ((count,),) = self.rows(service, f"SELECT count(*) FROM {table}")
             if count != self._count(*events):
                 yield f"{service}.{table}: {count} effects of {self._count(*events)} events"
         for uscc, code, count in self.rows(
@@ -112,7 +115,10 @@ class Checker:
 
     def out_of_order(self) -> Iterator[str]:
         """I5: of one producer and one subject, the outward log holds the events in the order they were told."""
-        place = {event: n for n, (event,) in enumerate(self.rows("notifications", "SELECT event_id FROM event_log ORDER BY seq"))}
+        place = {
+            event: n
+            for n, (event,) in enumerate(self.rows("notifications", "SELECT event_id FROM event_log ORDER BY seq"))
+        }
         last: dict[tuple[str, str], int] = defaultdict(lambda: -1)
         for sent in self.sent:
             lane, here = (sent.service, sent.envelope.subject), place.get(sent.envelope.id)
@@ -128,7 +134,9 @@ class Checker:
         # The legal calendar may have gone on by more than the ninety days that the log keeps.
         kept = list(range(numbers[0] if numbers else outward + 1, outward + 1))
         yield from differences("outward log", kept, numbers)
-        yield from differences("head of the log", [(outward,)] if outward else [], self.rows("notifications", "SELECT seq FROM log_head"))
+        yield from differences(
+            "head of the log", [(outward,)] if outward else [], self.rows("notifications", "SELECT seq FROM log_head")
+        )
 
     def ledger_broken(self) -> Iterator[str]:
         """I3: the chain of every enterprise whose facts were read is whole."""
@@ -140,7 +148,9 @@ class Checker:
     def stuck(self) -> Iterator[str]:
         """I10: no job waits or runs, no idempotency key is half answered."""
         for service in self.world.system.services:
-            for kind, state in self.rows(service.name, "SELECT kind, state FROM job WHERE state IN ('queued', 'running')"):
+            for kind, state in self.rows(
+                service.name, "SELECT kind, state FROM job WHERE state IN ('queued', 'running')"
+            ):
                 yield f"{service.name}: a job {kind} is {state}"
             if self.rows(service.name, "SELECT 1 FROM idempotency WHERE status IS NULL"):
                 yield f"{service.name}: a key without an answer"
@@ -187,7 +197,9 @@ class Checker:
         """I6, P8: from nothing, every event once and in order, incentives decides the same."""
         before = self.decisions()
         incentives = next(s for s in self.world.system.services if s.name == "incentives")
-        self.world.emptied(incentives, ("inbox", "outbox", "fact", "decision", "standing_decision", "enterprise_copy", "consent_copy"))
+        self.world.emptied(
+            incentives, ("inbox", "outbox", "fact", "decision", "standing_decision", "enterprise_copy", "consent_copy")
+        )
         told = sorted(self.by_id.values(), key=lambda envelope: envelope.time)
         db = self.world.system.contexts["incentives"].db
         deliver(told, incentives.handlers, db)

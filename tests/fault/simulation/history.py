@@ -51,21 +51,22 @@ class History:
 
     def __init__(self, world: World) -> None:
         self.world, self.chance, self.told = world, world.chance, Told()
-        numbers = self.chance.sample(range(30_000, 20_000_000), 3)
-        industries = ("3216", "2614", "3212")
+        numbers = self.chance.sample(range(30_000, 20_000_000), 2)
+        industries = ("3216", "2614")
         self.firms = [
-            Firm(make_uscc(n, division="430200"), f"示例{n}", "430202", i) for n, i in zip(numbers, industries, strict=True)
+            Firm(make_uscc(n, division="430200"), f"示例{n}", "430202", i)
+            for n, i in zip(numbers, industries, strict=True)
         ]
         self.lists = 0
 
     def play(self) -> Told:
-        """Eight to fourteen steps, with some of what they set off in between."""
+        """Four to nine steps, with some of what they set off in between."""
         self.register()
-        for _ in range(self.chance.randint(7, 13)):
+        for _ in range(self.chance.randint(3, 8)):
             step = self.chance.choices(list(STEPS), weights=list(STEPS.values()))[0]
             self.world.trace.append(f"step {step.__name__}")
             step(self)
-            self.world.stir(self.chance.randint(0, 3))
+            self.world.stir(self.chance.randint(0, 2))
         return self.told
 
     def register(self) -> None:
@@ -102,9 +103,15 @@ class History:
         self.told.facts[uscc, code] += 1
 
     def grant(self) -> None:
-        uscc = self.chance.choice(self.firms).uscc
+        uscc = self._registered() or self.firms[0].uscc
         until = (self.world.today + timedelta(days=self.chance.randint(5, 200))).isoformat()
-        body = {"uscc": uscc, "bank": BANK, "purpose": "pre_loan", "scope": ["audit", "credit", "decisions"], "valid_to": until}
+        body = {
+            "uscc": uscc,
+            "bank": BANK,
+            "purpose": "pre_loan",
+            "scope": ["audit", "credit", "decisions"],
+            "valid_to": until,
+        }
         made = self.world.good("enterprise", "POST", "/registry/v1/consents", uscc, json=body)
         self.told.consents[made["id"]] = uscc
 
@@ -120,11 +127,12 @@ class History:
             self.told.revoked.add(consent)
 
     def read_as_bank(self) -> None:
-        firm = self.chance.choice(self.firms)
-        answer = self.world.ask("bank", "GET", f"/audits/v1/enterprises/{firm.uscc}/status", BANK)
+        self.world.stir(self.chance.choice((0, 8)))  # with the consent still on its way, or arrived
+        uscc = self.chance.choice(sorted(self.told.consents.values()) or [firm.uscc for firm in self.firms])
+        answer = self.world.ask("bank", "GET", f"/audits/v1/enterprises/{uscc}/status", BANK)
         if answer.is_success and "stage" in answer.json():
             self.told.reads += 1
-        answer = self.world.ask("bank", "GET", f"/incentives/v1/enterprises/{firm.uscc}/decisions", BANK)
+        answer = self.world.ask("bank", "GET", f"/incentives/v1/enterprises/{uscc}/decisions", BANK)
         if answer.is_success:
             self.told.reads += 1
 
@@ -143,7 +151,7 @@ class History:
             self.told.grades.append(number)
 
     def publish_list(self) -> None:
-        world, some = self.world, self.chance.sample(self.firms, self.chance.randint(1, len(self.firms)))
+        world, some = self.world, self.chance.sample(self.firms, self.chance.choice((1, 1, 2)))
         self.lists += 1
         given = {"kind": "mandatory", "year": 2026, "document_no": f"示例{self.lists}号", "title": "名单"}
         listed = world.good("provincial_ecology", "POST", "/audits/v1/lists", json=given)["id"]
@@ -154,8 +162,9 @@ class History:
         assert answer.status_code == 202, answer.text
         job = answer.headers["Location"]
         self.told.imports.append(job)
+        audits = next(s for s in world.system.services if s.name == "audits")
         while world.good("provincial_ecology", "GET", job)["state"] in ("queued", "running"):
-            world._turn(next(s for s in world.system.services if s.name == "audits"))
+            world.turn(audits)
         day = {"published_on": world.today.isoformat()}
         world.good("provincial_ecology", "POST", f"{place}/publish", json=day)
         for entry in world.good("provincial_ecology", "GET", f"{place}/entries")["items"]:
@@ -177,7 +186,7 @@ class History:
         """The next move that this round's state knows, of those that a history needs."""
         round = self._round()
         if round is None:
-            return
+            return None
         today = self.world.today.isoformat()
         ways: dict[str, tuple[str, dict[str, Any]]] = {
             "disclose": ("enterprise", {"channel": "官网", "url": "https://firm.example", "disclosed_on": today}),
@@ -198,7 +207,9 @@ class History:
         role, body = ways[move]
         tag = {"If-Match": f'"{round["version"]}"'}
         uscc = round["uscc"] if role == "enterprise" else ""
-        self._note(self.world.good(role, "POST", f"/audits/v1/rounds/{round['id']}/{move}", uscc, json=body, headers=tag))
+        self._note(
+            self.world.good(role, "POST", f"/audits/v1/rounds/{round['id']}/{move}", uscc, json=body, headers=tag)
+        )
         return None
 
     def _verdict(self) -> dict[str, Any]:
@@ -230,7 +241,7 @@ class History:
                 self._note(self.world.good("provincial_ecology", "GET", f"/audits/v1/rounds/{round_id}"))
 
     def pass_days(self) -> None:
-        self.world.set_day(self.world.today + timedelta(days=self.chance.choice((1, 1, 7, 40, 130, 300))))
+        self.world.set_day(self.world.today + timedelta(days=self.chance.choice((1, 7, 40, 130, 300))))
         self.world.daily()
 
     def publish_tiers(self) -> None:
@@ -240,7 +251,7 @@ class History:
 
 
 STEPS = {
-    History.register: 2, History.rename: 2, History.record_fact: 3, History.grant: 2, History.revoke: 1,
-    History.read_as_bank: 2, History.grade: 2, History.publish_list: 3, History.move_on: 6, History.withdraw: 1,
-    History.pass_days: 2, History.publish_tiers: 1,
+    History.register: 2, History.rename: 2, History.record_fact: 3, History.grant: 3, History.revoke: 1,
+    History.read_as_bank: 3, History.grade: 2, History.publish_list: 3, History.move_on: 6, History.withdraw: 1,
+    History.pass_days: 1, History.publish_tiers: 1,
 }  # fmt: skip

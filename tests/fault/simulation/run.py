@@ -63,14 +63,14 @@ def found_names(environment: dict[str, str]) -> list[str]:
 
 def play(world: World, seed: int) -> Ended:
     """One history to its end: play, let everything arrive, look."""
-    with world.begin(seed):
-        wrong: list[str] = []
-        try:
+    wrong: list[str] = []
+    try:
+        with world.begin(seed):
             told = History(world).play()
             world.drain()
             world.daily()
             world.drain()
-            wrong = Checker(world, told).wrong()
-        except Exception as error:
-            wrong = [f"{type(error).__name__}: {error}"]
-        return Ended(seed, wrong, world.trace)
+        wrong = Checker(world, told).wrong()
+    except Exception as error:
+        wrong = [f"{type(error).__name__}: {error}"]
+    return Ended(seed, wrong, world.trace)
