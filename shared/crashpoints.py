@@ -2,6 +2,8 @@
 
 import os
 import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 CRASH_POINTS = {
@@ -23,13 +25,27 @@ CRASH_POINTS = {
 }
 
 _armed = os.environ.get("CLEANPROD_CRASH_FILE", "")
+_watcher: Callable[[str], None] | None = None
 
 
 def crash_point(name: str) -> None:
-    """End the process here if the test's file names this point, once; without such a file, one comparison."""
+    """End the process here if the test's file names this point, once; without such a file, two comparisons."""
+    if _watcher is not None:
+        _watcher(name)
     if _armed:
         assert name in CRASH_POINTS, name
         _crash_if_named(Path(_armed), name)
+
+
+@contextmanager
+def watched(watcher: Callable[[str], None]) -> Iterator[None]:
+    """Let a simulation see every point of this process as it is passed; it crashes by raising a `BaseException`."""
+    global _watcher
+    before, _watcher = _watcher, watcher
+    try:
+        yield
+    finally:
+        _watcher = before
 
 
 def _crash_if_named(file: Path, name: str) -> None:

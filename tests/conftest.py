@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -70,24 +71,33 @@ def _roomy_memory() -> str | None:
     return str(memory) if memory.is_dir() and shutil.disk_usage(memory).free > 4 * 1024**3 else None
 
 
-@pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
+@contextmanager
+def running_cluster() -> Iterator[Cluster]:
+    """PostgreSQL in memory with every database migrated and seeded."""
     # Not under pytest's own folder: every pytest that starts closes that one to other users, PostgreSQL's included.
     folder = Path(tempfile.mkdtemp(prefix="cleanprod-test-", dir=_roomy_memory()))
     home = Home(folder)
     home.prepare_secrets(ISSUER)
     postgres = EmbeddedPostgres(folder / "postgres", durable=False)
     postgres.start()
-    environment = home.environment(postgres, Settings(issuer=ISSUER))
-    with with_environment(environment):
-        system = System(SERVICES, Settings())
-        system.migrate()
-        system.seed()
-        system.stop()
-        system.bus._db.dispose()  # type: ignore[union-attr]
-    yield Cluster(postgres, home, environment)
-    postgres.stop()
-    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        environment = home.environment(postgres, Settings(issuer=ISSUER))
+        with with_environment(environment):
+            system = System(SERVICES, Settings())
+            system.migrate()
+            system.seed()
+            system.stop()
+            system.bus._db.dispose()  # type: ignore[union-attr]
+        yield Cluster(postgres, home, environment)
+    finally:
+        postgres.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    with running_cluster() as running:
+        yield running
 
 
 @pytest.fixture

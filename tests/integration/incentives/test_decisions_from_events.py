@@ -8,6 +8,8 @@ from shared.events.audits import ListEntryPublished, ListEntryWithdrawn, Obligat
 from shared.events.registry import EnterpriseChanged
 from tests.conftest import As
 
+UNASKED_OF_AN_AUDIT = ["finance.recommend", "green_factory.national", "green_factory.province"]
+
 FIRM, SMELTER = "91430200MA4QA0029A", "91430600MA4QA0037R"
 CHANGED = "incentives.decision.changed.v1"
 PATH = f"/incentives/v1/enterprises/{FIRM}/decisions"
@@ -147,6 +149,14 @@ def test_facts_told_before_the_firm_is_registered_count_when_it_is(province, off
     assert [s["outcome"] for s in province.said(CHANGED) if s["programme"] == "green_factory.province"] == [
         "preferential"
     ]
+
+
+@pytest.mark.parametrize("first", ["registered", "moved"])
+def test_which_came_first_the_firm_or_its_audit_changes_no_decision(province, first) -> None:  # type: ignore[no-untyped-def]
+    tell = [lambda: province.register(industry="3216"), lambda: province.move("listed")]
+    for told in tell if first == "registered" else tell[::-1]:
+        told()
+    assert sorted(d["programme"] for d in province.said("incentives.decision.changed.v1")) == UNASKED_OF_AN_AUDIT
 
 
 def test_confirmed_fraud_excludes(province, officer) -> None:  # type: ignore[no-untyped-def]
