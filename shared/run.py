@@ -26,6 +26,7 @@ from shared.messaging.inbox import Settler, redrive
 from shared.messaging.kafka import KafkaBus
 from shared.messaging.outbox import BusUnavailable, prune, run_relay
 from shared.messaging.postgres import PostgresBus
+from shared.messaging.quarantine import Quarantine
 from shared.migrations import upgrade
 from shared.sealing import Sealer
 from shared.service import Context, Service
@@ -78,9 +79,10 @@ def loops_of(service: Service, context: Context, bus: Bus) -> list[tuple[str, St
 
 def _consume(service: Service, bus: Bus, settler: Settler, stop: threading.Event) -> None:
     settler.stop = stop
+    quarantine = Quarantine(settler)
 
     def settle(records: Sequence[bytes]) -> None:
-        settler.settle(records)
+        quarantine.settle(records)
         metrics.CONSUMED.labels(service.name).inc(len(records))
 
     bus.consume(service.name, service.handlers.topics, settle, stop)

@@ -1,11 +1,12 @@
 """The inbox: every handler has its effect once per event, and a poisoned subject is set aside without losing order."""
 
 import base64
+import json
 import random
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import psycopg
 import sqlalchemy as sa
@@ -123,6 +124,12 @@ class Settler:
             self._settle_one(envelope)
         return None
 
+    def give_up(self, record: bytes, reason: str) -> None:
+        """Set a record aside without trying it."""
+        envelope = self._read(record)
+        if envelope is not None:
+            self._set_aside(envelope, reason)
+
     def _settle_one(self, envelope: Envelope) -> None:
         if self.handlers.steps(envelope) and self._parked({envelope.subject}):
             return self._set_aside(envelope, "an earlier event of this subject is set aside")
@@ -159,8 +166,8 @@ class Settler:
 
     def _read(self, record: bytes) -> Envelope | None:
         try:
-            return Envelope.model_validate_json(record)
-        except ValidationError as error:
+            return _readable(Envelope.model_validate_json(record))
+        except (ValidationError, UnicodeError) as error:
             text = record.decode("utf-8", "replace").replace("\0", "\ufffd")[:65536]
             content = {"raw": text, "base64": base64.b64encode(record).decode()}
             with self.db.begin() as tx:
@@ -178,7 +185,7 @@ class Settler:
         values = {
             "id": envelope.id,
             "subject": envelope.subject,
-            "content": envelope.model_dump_json(),
+            "content": json.dumps(_content(envelope)),
             "reason": reason,
         }
         with self.db.begin() as tx:
@@ -202,10 +209,31 @@ def redrive(subject: str, handlers: Handlers, db: Database) -> int:
             letter = tx.exec(select(DeadLetter).where(mine).order_by(col(DeadLetter.position)).limit(1)).first()
         if letter is None:
             return done
-        deliver([Envelope.model_validate(letter.content)], handlers, db)
+        deliver([_envelope(letter.content)], handlers, db)
         with db.begin() as tx:
             tx.execute(sa.delete(DeadLetter).where(col(DeadLetter.position) == letter.position))
         done += 1
+
+
+def _readable(envelope: Envelope) -> Envelope:
+    if "\0" in envelope.subject:
+        raise UnicodeError("NUL in a subject: no table of ours could name it")
+    return envelope
+
+
+def _content(envelope: Envelope) -> dict[str, Any]:
+    """An envelope as its letter keeps it: to be read, or, with a NUL in it that no JSONB can hold, as its bytes."""
+    text = envelope.model_dump_json()
+    if "\\u0000" in text:
+        return {"base64": base64.b64encode(text.encode()).decode()}
+    document: dict[str, Any] = json.loads(text)
+    return document
+
+
+def _envelope(content: dict[str, Any]) -> Envelope:
+    if "base64" in content:
+        return Envelope.model_validate_json(base64.b64decode(content["base64"]))
+    return Envelope.model_validate(content)
 
 
 def _reason(error: Exception) -> str:

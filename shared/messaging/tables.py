@@ -62,6 +62,14 @@ class DeadLetter(Table, table=True):
     )
 
 
+class InHand(Table, table=True):
+    """Records that a consumer has begun with, and how often; what is left here after a death was in its hand."""
+
+    __tablename__ = "in_hand"
+    mark: UUID = Field(primary_key=True)
+    tries: int = Field(default=1, sa_column_kwargs={"server_default": sa.text("1")})
+
+
 class IdempotencyRow(Table, table=True):
     """The answer to a creating request, kept in the transaction of its effect; sealed, for it may hold a secret."""
 

@@ -58,13 +58,19 @@ class Load:
     def more(self, count: int = 20) -> None:
         """Wait until every thread has had `count` answers more."""
         wanted = [asked + count for asked in self.asked]
-        until(lambda: self.failed or all(now >= then for now, then in zip(self.asked, wanted, strict=True)), 60, "the load")
+        until(
+            lambda: self.failed or all(now >= then for now, then in zip(self.asked, wanted, strict=True)),
+            60,
+            "the load",
+        )
 
     def _run(self, number: int, ask: Callable[[], httpx.Response]) -> None:
         while not self._stop.is_set():
             answer = ask()
             if answer.status_code not in (200, 201):
-                self.failed.append(f"{answer.request.method} {answer.request.url}: {answer.status_code} {answer.text[:300]}")
+                self.failed.append(
+                    f"{answer.request.method} {answer.request.url}: {answer.status_code} {answer.text[:300]}"
+                )
             self.asked[number] += 1
 
 
@@ -133,8 +139,13 @@ def _keys(instance: Instance) -> list[str]:
 def _grade(instance: Instance, number: int) -> dict[str, Any]:
     office = instance.callers["provincial_ecology"]
     firm = Firm(make_uscc(880 + number, series="MB"), f"示例轮换{number}", "430102", "2611")
-    office.post("/registry/v1/enterprises", {"uscc": firm.uscc, "name": firm.name, "division": firm.division, "industry": "2611"})
+    office.post(
+        "/registry/v1/enterprises",
+        {"uscc": firm.uscc, "name": firm.name, "division": firm.division, "industry": "2611"},
+    )
     until(lambda: office.request("GET", f"/credit/v1/enterprises/{firm.uscc}").status_code == 200, what="credit")
     record = {"uscc": firm.uscc, "evaluation_year": 2024, "grade": "蓝牌", "level": "province"}
-    made: dict[str, Any] = office.post("/credit/v1/records", record | {"published_on": "2025-06-05", "document_no": "示例"})
+    made: dict[str, Any] = office.post(
+        "/credit/v1/records", record | {"published_on": "2025-06-05", "document_no": "示例"}
+    )
     return made

@@ -25,6 +25,7 @@ from shared.events import Envelope
 from shared.jobs import run_one
 from shared.messaging.inbox import Handlers, Settler, Step, redrive
 from shared.messaging.outbox import BusUnavailable, relay
+from shared.messaging.quarantine import Quarantine
 from shared.messaging.tables import Table
 from shared.service import Service
 from shared.settings import Settings
@@ -67,8 +68,6 @@ class World:
 
     def __init__(self, signer: TokenSigner, clock: Path, admin_urls: dict[str, str]) -> None:
         self.system, self._signer, self._clock = System(SERVICES, Settings()), signer, clock
-        for context in self.system.contexts.values():
-            context.db.engine.pool._pre_ping = False  # nothing here ends a connection behind our back
         self._loop = asyncio.new_event_loop()
         transport = httpx.ASGITransport(app=self.system.edge)
         self._http = httpx.AsyncClient(transport=transport, base_url="http://simulation")
@@ -200,7 +199,7 @@ class World:
                 moved = relay(context.db, self.bus) > 0
             if topics := service.handlers.topics:
                 settler = Settler(self.ailing.get(service.name, service.handlers), context.db, waits=(0.0,))
-                moved = self.bus.poll(service.name, topics, settler.settle) > 0 or moved
+                moved = self.bus.poll(service.name, topics, Quarantine(settler).settle) > 0 or moved
             if self._has(service, "job WHERE state IN ('queued', 'running')"):
                 moved = run_one(service.jobs, context.db, context.clock, NOBODY) or moved
         except (Crash, BusUnavailable):
