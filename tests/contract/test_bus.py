@@ -134,15 +134,15 @@ class TestBus:
 @pytest.mark.kafka
 def test_the_broker_forgets_nothing_by_age_or_size_not_even_of_older_topics(broker: Broker) -> None:
     admin: Any = KafkaAdminClient(bootstrap_servers=broker.servers)
-    names, keys = [topic_of(producer) for producer in PRODUCERS], ("retention.ms", "retention.bytes")
+    names = [topic_of(producer) for producer in PRODUCERS]
+    week = {"retention.ms": "604800000", "retention.bytes": "1000000"}
 
     def kept() -> set[tuple[str | None, ...]]:
         told = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in names])["topic"]
-        return {tuple(told[name].get(key, {}).get("value") for key in keys) for name in names}
+        return {tuple(told[name].get(key, {}).get("value") for key in week) for name in names}
 
     for older in (False, True):
         if older:
-            week = {"retention.ms": "604800000", "retention.bytes": "1000000"}
             admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, week) for name in names])
             until(lambda: kept() == {tuple(week.values())}, 20, "the older rule")
         bus = KafkaBus(broker.servers)
