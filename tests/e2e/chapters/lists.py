@@ -1,6 +1,7 @@
 """The year's list: imported, published, read, followed by its deadlines, and two entries withdrawn."""
 
 from datetime import date
+from functools import partial
 from typing import Any
 
 from infra import fiction
@@ -128,7 +129,8 @@ def withdraw(w: World) -> None:
         w.refused(w.province, 409, "move_not_allowed", "POST", path, json={"reason": "LISTED_BY_ERROR"})
         found = w.province.get(f"/audits/v1/rounds/{entry['round']}")
         assert found["state"] == "cancelled" and {o["status"] for o in found["obligations"]} <= {"waived", "done", "done_late"}
-        told = until(lambda e=entry: w.receiver.of("audits.list_entry.withdrawn.v1", e["uscc"]), what="the withdrawal")
+    for firm in (w.other, w.closing):
+        told = until(partial(w.receiver.of, "audits.list_entry.withdrawn.v1", firm.uscc), what="the withdrawal's webhook")
         assert told[0].json["data"]["reason"] == "LISTED_BY_ERROR"
     w.missing(w.province, f"POST {PATH}/{NOBODY}/entries/{other['id']}/withdraw")
 

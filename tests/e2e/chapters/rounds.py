@@ -128,9 +128,9 @@ def audit(w: World) -> None:
     early = {"channel": "官网", "url": "https://firm.example", "disclosed_on": w.day(-1).isoformat()}
     story.refused_move(w.enterprise, 422, "date_out_of_order", "disclose", **early)
     story.disclose_and_start(uscc_of("institution"))
-    ahead = {"phase": "P3_AUDIT", "products": [], "completed_on": story.day.isoformat()}
+    ahead: dict[str, Any] = {"phase": "P3_AUDIT", "products": [], "completed_on": story.day.isoformat()}
     story.refused_move(w.enterprise, 409, "move_not_allowed", "complete-phase", **ahead)
-    bare = {"phase": "P1_PREPARATION", "products": [], "completed_on": story.day.isoformat()}
+    bare = ahead | {"phase": "P1_PREPARATION"}
     story.refused_move(w.enterprise, 422, "product_missing", "complete-phase", **bare)
     story.audit()
     _measures(w, place, story)

@@ -3,25 +3,21 @@
 import random
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import httpx
 
 from infra.audit_story import RoundStory
-from infra.client import Answer, Caller, Callers, stranger
+from infra.client import Caller, Callers, stranger
 from infra.credentials import uscc_of
 from infra.fiction import Firm
 from infra.receiver import Receiver
 from shared.codes import county_codes, make_uscc
 from tests.e2e.walk import Walk
 
+TOKEN = "/registry/v1/oauth/token"
 NOBODY = "00000000-0000-4000-8000-000000000000"
-
-
-class Asks(Protocol):
-    """A caller, signed in or not."""
-
-    def request(self, method: str, path: str, /, **options: Any) -> Answer: ...
+Asks = Caller | httpx.Client  # signed in, or as the test says
 
 
 class World:
@@ -101,6 +97,3 @@ class World:
         for call in calls:
             method, path = call.split(" ")
             self.refused(caller, 403, "forbidden", method, path)
-
-
-TOKEN = "/registry/v1/oauth/token"
