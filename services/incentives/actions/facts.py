@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col
 
 from services.incentives.assembly import assemble, without_problems
 from services.incentives.engine import facts_from_api
@@ -44,5 +44,5 @@ def facts_at(tx: Session, uscc: str, as_of: date, known_at: datetime) -> dict[st
 
 def codes_told(tx: Session, uscc: str) -> set[str]:
     """What has been told of an enterprise beside itself."""
-    told = sa.select(Fact.code).where(col(Fact.uscc) == uscc, col(Fact.code) != ENTERPRISE).distinct()
+    told = sa.select(col(Fact.code)).where(col(Fact.uscc) == uscc, col(Fact.code) != ENTERPRISE).distinct()
     return set(tx.execute(told).scalars())
