@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 KAFKA := infra/kafka/kafka-local.sh
 
-.PHONY: help setup run demo test check chaos bench bench-large up migration schemas redrive kafka sbom audit
+.PHONY: help setup run demo test check chaos bench bench-large up migration schemas redrive republish reconcile kafka sbom audit
 
 help:      ## this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -70,3 +70,9 @@ audit: $(VENV)/dev.stamp ## known vulnerabilities of what is locked, where a vul
 
 redrive: $(VENV)/runtime.stamp ## make redrive s=credit subject=<id>: replay what is set aside
 	@$(BIN)/python -m infra.cli redrive "$(s)" "$(subject)"
+
+republish: $(VENV)/runtime.stamp ## make republish s=audits since=2026-05-12T08:00+08:00: send again what a lost broker had
+	@$(BIN)/python -m infra.cli republish "$(s)" "$(since)"
+
+reconcile: $(VENV)/runtime.stamp ## make reconcile s=audits since=…: after a restore, find what differs from the bus and replay it
+	@$(BIN)/python -m infra.cli reconcile "$(s)" "$(since)"

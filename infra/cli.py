@@ -1,6 +1,5 @@
-"""Development commands: migration <service> "<sentence>" | schemas | redrive <service> <subject>."""
+"""Commands: migration <service> "<sentence>" | schemas | redrive <service> <subject> | republish or reconcile <service> <since>."""
 
-import json
 import os
 import sys
 import tempfile
@@ -11,10 +10,9 @@ from infra.home import Home
 from infra.parts import SERVICES
 from infra.postgres import EmbeddedPostgres
 from infra.system import with_environment
-from shared.db import Database
 from shared.events import load_catalogue
-from shared.messaging.inbox import redrive
 from shared.migrations import make_revision, upgrade
+from shared.run import MENDING
 from shared.settings import DatabaseUrls, Settings
 
 
@@ -35,15 +33,13 @@ def migration(name: str, sentence: str) -> None:
             postgres.stop()
 
 
-def redrive_embedded(name: str, subject: str) -> None:
-    """Replay what a running instance's service has set aside for a subject."""
+def mend_embedded(command: str, name: str, what: str) -> None:
+    """Do a service's mending command on the running instance of this home."""
     load_catalogue()
     service = next(s for s in SERVICES if s.name == name)
     home = Home(Path(os.environ.get("CLEANPROD_HOME", "var")).resolve())
-    passwords = json.loads((home.secrets / "passwords.json").read_text())
-    url = EmbeddedPostgres(home.folder / "postgres").url(name, f"{name}_app", passwords[f"{name}_app"])
-    done = redrive(subject, service.handlers, Database(url, pool=2))
-    sys.stdout.write(f"{done} events of {subject} replayed\n")
+    with with_environment(home.environment(EmbeddedPostgres(home.folder / "postgres"), Settings())):
+        sys.stdout.write(MENDING[command](service, Settings(), what))
 
 
 def main(arguments: list[str]) -> None:
@@ -53,8 +49,8 @@ def main(arguments: list[str]) -> None:
         case ["schemas"]:
             contracts.rewrite()
             walk.rewrite()
-        case ["redrive", name, subject]:
-            redrive_embedded(name, subject)
+        case ["redrive" | "republish" | "reconcile" as command, name, what]:
+            mend_embedded(command, name, what)
         case _:
             sys.exit(__doc__)
 

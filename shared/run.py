@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 
 import sqlalchemy as sa
@@ -24,9 +24,10 @@ from shared.health import Health
 from shared.jobs import run_jobs
 from shared.messaging.inbox import Settler, redrive
 from shared.messaging.kafka import KafkaBus
-from shared.messaging.outbox import BusUnavailable, prune, run_relay
+from shared.messaging.outbox import BusUnavailable, prune, republish, run_relay
 from shared.messaging.postgres import PostgresBus
 from shared.messaging.quarantine import Quarantine
+from shared.messaging.reconcile import reconcile
 from shared.migrations import upgrade
 from shared.sealing import Sealer
 from shared.service import Context, Service
@@ -165,11 +166,43 @@ def main(service: Service) -> None:
     elif command == "api":
         context = context_for(service, settings)
         serve(edge_for([service], {service.name: context}, settings, bus_for(settings)), settings)
-    elif command == "redrive" and len(sys.argv) > 2:
-        done = redrive(sys.argv[2], service.handlers, context_for(service, settings).db)
-        sys.stdout.write(f"{done} events replayed\n")
+    elif command in MENDING and len(sys.argv) > 2:
+        sys.stdout.write(MENDING[command](service, settings, sys.argv[2]))
     else:
-        sys.exit(f"usage: python -m services.{service.name} api | worker | migrate | redrive <subject>")
+        sys.exit(f"usage: python -m services.{service.name} {USAGE}")
+
+
+def _redriven(service: Service, settings: Settings, subject: str) -> str:
+    done = redrive(subject, service.handlers, context_for(service, settings).db)
+    return f"{done} events of {subject} replayed\n"
+
+
+def _republished(service: Service, settings: Settings, since: str) -> str:
+    done = republish(context_for(service, settings).db, instant(since))
+    return f"{done} events of {service.name} leave again\n"
+
+
+def _reconciled(service: Service, settings: Settings, since: str) -> str:
+    db, bus = context_for(service, settings).db, bus_for(settings)
+    found = reconcile(service.handlers, db, bus, instant(since), service.restored)
+    told = [f"forgotten: {envelope.model_dump_json()}" for envelope in found.forgotten]
+    counts = f"{found.unhandled} events come again, {found.unsent} leave again, {len(found.forgotten)} are forgotten"
+    return "\n".join([*told, f"{service.name}: {counts}\n"])
+
+
+def instant(text: str) -> datetime:
+    """An instant as an operator types it; ends the command where it has no offset."""
+    try:
+        found: datetime | None = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        sys.exit(f"an instant with its offset is wanted, such as 2026-05-12T08:00+08:00, not “{text}”")
+    return found
+
+
+MENDING = {"redrive": _redriven, "republish": _republished, "reconcile": _reconciled}
+USAGE = "api | worker | migrate | redrive <subject> | republish <since> | reconcile <since>"
 
 
 def work(service: Service, settings: Settings) -> None:

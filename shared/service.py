@@ -66,7 +66,10 @@ class Shortcut:
 
 @dataclass(frozen=True, eq=False)
 class Service:
-    """One of the five; `daily` runs once per legal day in one transaction, and again does no harm."""
+    """One of the five; `daily` runs once per legal day in one transaction, and again does no harm.
+
+    `restored` runs where its database is found to have lost a part of its history.
+    """
 
     name: str
     router: APIRouter
@@ -78,3 +81,4 @@ class Service:
     append_only: tuple[str, ...] = ()
     seed: Callable[[Context], None] | None = None
     shortcuts: tuple[Shortcut, ...] = ()
+    restored: Callable[[Session], None] | None = None

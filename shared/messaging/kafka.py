@@ -1,8 +1,9 @@
 """KafkaBus: one topic per producing service, keyed by subject. The only module that imports kafka."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -119,6 +120,40 @@ class KafkaBus:
             heartbeat_interval_ms=2000,
         )
 
+    def records(self, topics: list[str], since: datetime, group: str = "") -> Iterator[bytes]:
+        """What was published since an instant, in order per partition; with a group, only what it has settled."""
+        consumer = KafkaConsumer(bootstrap_servers=self._servers, group_id=group or None, enable_auto_commit=False)
+        try:
+            parts, first = _first_since(consumer, topics, since)
+            ends = consumer.end_offsets(parts)
+            if group:
+                ends = {part: consumer.committed(part) or 0 for part in parts}
+            left = {part: ends[part] for part in parts if first[part] < ends[part]}
+            consumer.assign(list(left))
+            for part in left:
+                consumer.seek(part, first[part])
+            while left:
+                for part, found in consumer.poll(timeout_ms=500).items():
+                    yield from (record.value for record in found if record.offset < ends[part])
+                left = {part: end for part, end in left.items() if consumer.position(part) < end}
+        finally:
+            consumer.close(autocommit=False)
+
+    def rewind(self, group: str, topics: list[str], since: datetime) -> None:
+        """Turn a group back, so that everything since an instant comes to it again; raises while it has members."""
+        consumer = KafkaConsumer(bootstrap_servers=self._servers, group_id=group, enable_auto_commit=False)
+        try:
+            parts, first = _first_since(consumer, topics, since)
+            settled = {part: consumer.committed(part) for part in parts}
+            back = {part: first[part] for part in parts if (settled[part] or 0) > first[part]}
+            consumer.assign(list(back))
+            if back:
+                consumer.commit({part: OffsetAndMetadata(offset, "", -1) for part, offset in back.items()})
+        except KafkaError as error:
+            raise BusUnavailable(f"{group} was not turned back (do its workers still run?): {error!r}") from error
+        finally:
+            consumer.close(autocommit=False)
+
     def lag(self, group: str, topics: list[str]) -> int:
         """Records that the group has not settled."""
         with self._observing:
@@ -163,3 +198,11 @@ class KafkaBus:
                 delivery_timeout_ms=20000,
             )
         return self._producer
+
+
+def _first_since(consumer: Any, topics: list[str], since: datetime) -> tuple[list[Any], dict[Any, int]]:
+    """The partitions, and in each the first offset not older than an instant."""
+    parts = [TopicPartition(topic, p) for topic in topics for p in consumer.partitions_for_topic(topic) or ()]
+    found = consumer.offsets_for_times({part: int(since.timestamp() * 1000) for part in parts}) if parts else {}
+    ends = consumer.end_offsets(parts) if parts else {}
+    return parts, {part: found[part].offset if found.get(part) else ends[part] for part in parts}

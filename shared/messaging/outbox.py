@@ -82,6 +82,18 @@ def pending(db: Database) -> tuple[int, float]:
     return count, (datetime.now(UTC) - oldest).total_seconds() if oldest else 0.0
 
 
+def republish(db: Database, since: datetime) -> int:
+    """Let the relay send once more what it has sent since an instant, in order: for a broker that lost its disk.
+
+    Inboxes absorb what comes twice.
+    """
+    with db.begin() as tx:
+        unmark = sa.text("UPDATE outbox SET published_at = NULL WHERE published_at >= :since")
+        done = tx.execute(unmark, {"since": since})
+        notify(tx, "outbox")
+    return int(done.rowcount)  # type: ignore[attr-defined]
+
+
 def prune(db: Database) -> None:
     """Forget published rows after thirty days; until then a lost broker can be refilled from here."""
     old = sa.text("DELETE FROM outbox WHERE published_at < now() - make_interval(days => :days)")

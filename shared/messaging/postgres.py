@@ -1,8 +1,9 @@
 """PostgresBus: a durable log in PostgreSQL with consumer groups, the embedded counterpart of Kafka; kept whole."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from datetime import datetime
 
 import psycopg
 import sqlalchemy as sa
@@ -35,14 +36,24 @@ _APPEND = (
 )
 _TELL = "SELECT pg_notify('log.' || topic, '') FROM unnest(%s::text[]) AS topic"
 _READ = (
-    "SELECT l.position, l.topic, l.value FROM log l"
+    "SELECT l.position, l.topic, l.value, o.position FROM log l"
     " JOIN group_offset o ON o.topic = l.topic AND o.consumer = %s"
     " WHERE l.topic = ANY(%s) AND l.position > o.position ORDER BY l.position LIMIT %s"
 )
+# Never back, and not at all where the group was turned back while these records were being settled.
 _SETTLED = (
     "UPDATE group_offset o SET position = greatest(o.position, given.position)"
-    " FROM unnest(%s::text[], %s::bigint[]) AS given (topic, position)"
-    " WHERE o.consumer = %s AND o.topic = given.topic"
+    " FROM unnest(%s::text[], %s::bigint[], %s::bigint[]) AS given (topic, position, began)"
+    " WHERE o.consumer = %s AND o.topic = given.topic AND o.position >= given.began"
+)
+_REWIND = (
+    "UPDATE group_offset o SET position = least(o.position,"
+    " (SELECT coalesce(min(l.position), o.position + 1) - 1 FROM log l WHERE l.topic = o.topic AND l.appended_at >= %s))"
+    " WHERE o.consumer = %s AND o.topic = ANY(%s)"
+)
+_SINCE = (
+    "SELECT l.value FROM log l LEFT JOIN group_offset o ON o.topic = l.topic AND o.consumer = %s"
+    " WHERE l.topic = ANY(%s) AND l.appended_at >= %s AND (%s = '' OR l.position <= o.position) ORDER BY l.position"
 )
 _LAG = sa.text(
     "SELECT count(*) FROM log l LEFT JOIN group_offset o ON o.topic = l.topic AND o.consumer = :consumer"
@@ -98,17 +109,29 @@ class PostgresBus:
         if not rows:
             return 0
         crash_point("consumer.before_settle")
-        settle([value for _, _, value in rows])
+        settle([value for _, _, value, _ in rows])
         crash_point("consumer.after_settle")
-        heads = {topic: position for position, topic, _ in rows}
+        heads = {topic: position for position, topic, _, _ in rows}
+        began = {topic: offset for _, topic, _, offset in rows}
         with self._db.plain() as connection:
-            connection.execute(_SETTLED, [list(heads), list(heads.values()), group])
+            connection.execute(_SETTLED, [list(heads), list(heads.values()), [began[t] for t in heads], group])
         crash_point("consumer.after_offset")
         return len(rows)
 
     def join(self, group: str, topics: list[str]) -> None:
         """Make the group known, from the beginning of the log."""
         self._join(group, topics)
+
+    def records(self, topics: list[str], since: datetime, group: str = "") -> Iterator[bytes]:
+        """What was appended since an instant, in order; with a group, only what that group has settled."""
+        with self._db.plain() as connection:
+            yield from (value for (value,) in connection.execute(_SINCE, [group, topics, since, group]))
+
+    def rewind(self, group: str, topics: list[str], since: datetime) -> None:
+        """Turn a group back, so that everything since an instant comes to it again; it may be at work."""
+        with self._db.plain() as connection:
+            connection.execute(_REWIND, [since, group, topics])
+            connection.execute(_TELL, [topics])
 
     def lag(self, group: str, topics: list[str]) -> int:
         """Records that the group has not settled."""

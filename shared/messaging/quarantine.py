@@ -24,30 +24,31 @@ class Quarantine:
 
     def __init__(self, settler: Settler) -> None:
         self._settler = settler
-        self._ended: list[UUID] = []  # of the batch before; they go in the transaction that begins the next
+        self._ended: list[UUID] = []  # these go in the transaction that begins the next
 
     def settle(self, records: Sequence[bytes]) -> None:
         """Settle a batch; an event whose handling ended the process `TRIES` times is set aside instead."""
         batch = _mark(b"batch", records[0])
-        marks = [batch]
         try:
             if self._begin(batch) == 1:
                 self._settler.settle(records)
             else:
                 for record in records:
-                    marks.append(_mark(b"event", record))
-                    self._settle_one(record, marks[-1])
+                    self._settle_one(record)
         except Exception:
-            self._end(marks)  # the process lives: what went wrong is no reason to count this try
-            raise
-        self._ended = marks
+            self._end([batch, *(_mark(b"event", record) for record in records)])
+            raise  # the process lives: what went wrong is no reason to count this try
+        self._ended.append(batch)
 
-    def _settle_one(self, record: bytes, mark: UUID) -> None:
+    def _settle_one(self, record: bytes) -> None:
+        mark = _mark(b"event", record)
         tries = self._begin(mark)
         if tries <= TRIES:
-            return self._settler.settle([record])
-        log.error("quarantine.set_aside", tries=tries - 1)
-        return self._settler.give_up(record, f"the process ended {tries - 1} times while handling this event")
+            self._settler.settle([record])
+        else:
+            log.error("quarantine.set_aside", tries=tries - 1)
+            self._settler.give_up(record, f"the process ended {tries - 1} times while handling this event")
+        self._ended.append(mark)
 
     def _begin(self, mark: UUID) -> int:
         with self._settler.db.plain() as connection:

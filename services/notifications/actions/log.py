@@ -1,6 +1,7 @@
 """Appending to the event log, keeping copies of what others own, forgetting what is old."""
 
 from datetime import date, datetime, time, timedelta
+from uuid import uuid4
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -15,6 +16,7 @@ from services.notifications.models import (
     EnterpriseCopy,
     EventLog,
     Lane,
+    LogHead,
 )
 from services.notifications.rules import TARIFF
 from shared.clock import SHANGHAI
@@ -96,6 +98,11 @@ def forget_old(tx: Session, today: date) -> None:
     tx.execute(sa.delete(Delivery).where(col(Delivery.seq) <= last))
     tx.execute(sa.delete(EventLog).where(col(EventLog.seq) <= last))
     tx.execute(sa.delete(Lane).where(~_still_open()))
+
+
+def begin_new_history(tx: Session) -> None:
+    """After a restore: numbers are given anew, so cursors from the lost future are refused instead of skipping."""
+    tx.execute(sa.update(LogHead).values(epoch=uuid4()))
 
 
 def _still_open() -> sa.ColumnElement[bool]:
