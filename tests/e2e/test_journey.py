@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
-import httpx
 import pytest
 
+from infra.client import stranger
 from infra.receiver import Receiver
 from tests.e2e.chapters import credit, incentives, lists, notifications, registry, rounds, signing_in
 from tests.e2e.chapters.world import World
@@ -62,7 +62,7 @@ def receiver() -> Iterator[Receiver]:
 
 def test_the_journey_ends_well_and_walks_every_call(instance: Instance, receiver: Receiver) -> None:
     start = date.fromisoformat(instance.settings["CLEANPROD_CLOCK"])
-    walk = Walk(httpx.get(f"{instance.base}/openapi.json", trust_env=False).json())
+    walk = Walk(stranger(instance.base).get("/openapi.json").json())
     world = World(instance.home / "credentials.json", walk, receiver, start, random.Random(SEED))
     for chapter in STORY:
         try:

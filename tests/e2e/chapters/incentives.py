@@ -12,6 +12,7 @@ GREEN = "green_factory.province"
 
 def decide(w: World) -> None:
     path = f"/incentives/v1/enterprises/{w.firm.uscc}/decisions"
+    w.knows(w.bank, path)
     until(lambda: w.bank.get(path, programme=GREEN)["items"][0]["outcome"] == "preferential", what="the decision")
     found = w.bank.get(path, programme=GREEN)["items"][0]
     assert any("HN-2024-CP" in r["clause"] for r in found["reasons"]), found["reasons"]
@@ -66,6 +67,7 @@ def tier_list(w: World) -> None:
     w.refused(w.industry, 400, "idempotency_key_required", "POST", f"{path}/publish", json=body, headers={"Idempotency-Key": ""})
     w.refused(w.industry, 422, "invalid", "POST", f"{path}/publish", json=body | {"settlement_mode": "BARTER"})
     w.refused(w.industry, 422, "invalid", "POST", "/incentives/v1/tier-lists/2026-13/publish", json=body)
+    w.knows(w.province, f"/incentives/v1/enterprises/{w.erring.uscc}/decisions")
     assert w.industry.post(f"{path}/publish", body)["version"] == 1
     mine = _mine(w, w.utility.get(path)["items"])
     assert mine["threshold"] == "13300" and mine["rate_yuan_per_kwh"] == "0.04" and mine["account_no"] == w.account

@@ -15,6 +15,8 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 def publish_list(w: World) -> None:
+    known = (w.firm, w.other, w.slow, w.closing, w.erring, w.willing)
+    w.knows(w.province, *(f"/audits/v1/enterprises/{firm.uscc}/status" for firm in known))
     body = {"kind": "mandatory", "year": w.start.year, "document_no": "湘环示例", "title": "名单"}
     w.refused(w.city, 403, "forbidden", "POST", PATH, json=body)
     w.refused(w.province, 422, "unknown_field", "POST", PATH, json=body | {"entries": []})

@@ -138,8 +138,8 @@ def consent(w: World) -> None:
 
 def revoke(w: World) -> None:
     ledger = f"{PATH}/{w.firm.uscc}/access-log"
-    log = w.enterprise.get(ledger, limit=500)["items"]
-    assert len(log) > 3 and len({entry["hash"] for entry in log}) == len(log)
+    log = until(lambda: (seen := w.enterprise.get(ledger, limit=500)["items"])[3:] and seen, what="what the bank read")
+    assert len({entry["hash"] for entry in log}) == len(log)
     place, status = f"/registry/v1/consents/{w.consent_id}", f"/audits/v1/enterprises/{w.firm.uscc}/status"
     assert w.enterprise.post(f"{place}/revoke")["state"] == "revoked"
     w.refused(w.enterprise, 409, "move_not_allowed", "POST", f"{place}/revoke")

@@ -127,6 +127,7 @@ def audit(w: World) -> None:
     assert missing["errors"][0]["pointer"] and missing["errors"][0]["clause"]
     early = {"channel": "官网", "url": "https://firm.example", "disclosed_on": w.day(-1).isoformat()}
     story.refused_move(w.enterprise, 422, "date_out_of_order", "disclose", **early)
+    _await_actors(w, story)
     story.disclose_and_start(uscc_of("institution"))
     ahead: dict[str, Any] = {"phase": "P3_AUDIT", "products": [], "completed_on": story.day.isoformat()}
     story.refused_move(w.enterprise, 409, "move_not_allowed", "complete-phase", **ahead)
@@ -140,6 +141,19 @@ def audit(w: World) -> None:
     done = {o["code"]: o["status"] for o in found["obligations"]}
     assert done["FIRST_DISCLOSURE"] == done["START"] == done["REPORT"] == "done"
     _read(w, place)
+
+
+def _await_actors(w: World, story: DoubtedRound) -> None:
+    """The register's institution is known to audits: a start without a contract lacks nothing else."""
+    start = {"service_mode": "institution", "institution": uscc_of("institution"), "leader": "总经理"}
+    start |= {"started_on": w.start.isoformat()}
+
+    def heard() -> bool:
+        place = f"{PATH}/{w.round_id}/start"
+        answer = w.enterprise.request("POST", place, json=start, headers=story.version(w.enterprise))
+        return [e["code"] for e in answer.json()["errors"]] == ["contract_required"]
+
+    until(heard, what="the institution in audits")
 
 
 def _measures(w: World, place: str, story: DoubtedRound) -> None:
@@ -179,6 +193,9 @@ def evaluate(w: World) -> None:
     story = w.story
     assert isinstance(story, DoubtedRound)
     story._move("apply-evaluation", applied_on=story._next())
+    panel_of_all = {"json": {"panel": w.experts}, "headers": story.version(w.city)}
+    place = f"{PATH}/{w.round_id}/accept-application"
+    until(lambda: "expert_unknown" not in w.city.request("POST", place, **panel_of_all).text, what="the experts in audits")
     for panel, code in ((w.experts[:2], "panel_too_small"), (w.experts[1:4], "expert_conflict")):
         story.refused_move(w.city, 422, code, "accept-application", panel=panel)
     story._decide("accept-application", panel=w.experts[:3])

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from infra.audit_story import RoundStory
-from infra.client import Caller, Callers, stranger
+from infra.client import Caller, Callers, stranger, until
 from infra.credentials import uscc_of
 from infra.fiction import Firm
 from infra.receiver import Receiver
@@ -61,6 +61,11 @@ class World:
     def owner(self, firm: Firm) -> Caller:
         """A client of a firm, made by the province."""
         return self.callers.made("enterprise", firm.name, uscc=firm.uscc)
+
+    def knows(self, reader: Caller, *paths: str) -> None:
+        """Wait until other services than the register have heard of what these paths name."""
+        for path in paths:
+            until(lambda p=path: reader.request("GET", p).status_code == 200, what=path)  # type: ignore[misc]
 
     def narrow(self, name: str, scope: str = "registry:enterprises:read") -> httpx.Client:
         """A client of the credentials whose token opens one kind of thing only."""
