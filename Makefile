@@ -5,15 +5,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 KAFKA := infra/kafka/kafka-local.sh
 
-.PHONY: help setup run demo test check bench bench-large up migration schemas redrive republish reconcile kafka
+.PHONY: help setup run demo test check chaos bench bench-large up migration schemas redrive republish reconcile kafka sbom audit
 
 help:      ## this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-setbench-large: $(VENV)/dev.stamp ## how the time per item grows to a million enterprises
-	@$(BIN)/python -m tests.bench --large
-
-up: $(VENV)/dev.stamp ## virtualenv with everything that development and tests need
+setup: $(VENV)/dev.stamp ## virtualenv with everything that development and tests need
 
 $(VENV)/runtime.stamp: requirements/runtime.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed."; exit 1; }
@@ -43,6 +40,9 @@ check: $(VENV)/dev.stamp ## ruff, mypy --strict, import-linter, frozen contracts
 kafka: ## fetch the Kafka broker for tests (Java 17 and Maven), where it can be had
 	@$(KAFKA) fetch || { test -z "$$CI" || exit 1; echo "Kafka could not be fetched: its tests will be skipped."; }
 
+chaos: $(VENV)/dev.stamp ## faults under load, then every invariant: make chaos minutes=30 [bus=kafka] [seed=1] [kills=100]
+	@$(BIN)/python -m tests.fault.chaos --minutes $(or $(minutes),30) --bus $(or $(bus),embedded) $(if $(seed),--seed $(seed)) $(if $(kills),--kills $(kills))
+
 bench: $(VENV)/dev.stamp ## ratios beside their floors
 	@$(BIN)/python -m tests.bench
 
@@ -59,6 +59,14 @@ migration: $(VENV)/dev.stamp ## make migration s=registry m="A sentence"
 
 schemas: $(VENV)/dev.stamp ## rewrite the frozen event schemas, examples and OpenAPI; read the diff before committing
 	@$(BIN)/python -m infra.cli schemas
+
+sbom: $(VENV)/dev.stamp ## rewrite infra/sbom.json from the locks and the vendored files
+	@$(BIN)/python -m infra.sbom
+
+audit: $(VENV)/dev.stamp ## known vulnerabilities of what is locked, where a vulnerability service can be asked
+	@if $(BIN)/python -c 'import socket; socket.create_connection(("api.osv.dev", 443), 5)' 2>/dev/null; \
+	then $(BIN)/uv tool run pip-audit -s osv --require-hashes --disable-pip -r requirements/dev.txt; \
+	else echo "SKIPPED: no vulnerability service can be reached from here; run make audit where there is a network."; fi
 
 redrive: $(VENV)/runtime.stamp ## make redrive s=credit subject=<id>: replay what is set aside
 	@$(BIN)/python -m infra.cli redrive "$(s)" "$(subject)"

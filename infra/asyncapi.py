@@ -18,8 +18,10 @@ CHANNELS: dict[str, dict[str, Any]] = {
     "webhook": {
         "address": None,
         "title": "推送 / Webhook",
-        "description": "向订阅的地址 POST；签名头 webhook-id、webhook-timestamp、webhook-signature；任何 2xx 即成功。 / "
-        "A POST to the subscribed address, with webhook-id, webhook-timestamp and webhook-signature; any 2xx is success.",
+        "description": "向订阅的地址 POST；签名头 webhook-id、webhook-timestamp、webhook-signature；任何 2xx 即成功。"
+        "接收端验证代码：/docs/verify_webhook.py。 / "
+        "A POST to the subscribed address, with webhook-id, webhook-timestamp and webhook-signature; any 2xx is success. "
+        "Code that checks it, to copy: /docs/verify_webhook.py.",
     },
     "feed": {
         "address": "/notifications/v1/events",

@@ -10,6 +10,7 @@ from uuid import uuid4
 import httpx
 
 Answer = httpx.Response
+Heard = Callable[[Answer], None]
 
 
 class Refused(Exception):
@@ -21,11 +22,14 @@ class Refused(Exception):
 
 
 class Caller:
-    """One client of the product: signs in, repeats nothing, sends a fresh idempotency key with every POST."""
+    """One client of the product: signs in, repeats nothing, sends a fresh idempotency key with every POST.
 
-    def __init__(self, base: str, client_id: str, client_secret: str) -> None:
+    `heard` is told of every answer before its body is read.
+    """
+
+    def __init__(self, base: str, client_id: str, client_secret: str, heard: Heard | None = None) -> None:
         self.base, self._identity = base, (client_id, client_secret)
-        self._http = httpx.Client(base_url=base, timeout=60, trust_env=False)
+        self._http = stranger(base, heard)
         self._token, self._until = "", 0.0
 
     def token(self) -> str:
@@ -96,22 +100,29 @@ class Caller:
 class Callers:
     """The clients of an instance's `credentials.json`, and those made on the way."""
 
-    def __init__(self, credentials: Path) -> None:
+    def __init__(self, credentials: Path, heard: Heard | None = None) -> None:
         given = json.loads(credentials.read_text(encoding="utf-8"))
         self.base: str = given["issuer"]
         self.given: dict[str, dict[str, str]] = given["clients"]
         self._known: dict[str, Caller] = {}
+        self._heard = heard
 
     def __getitem__(self, name: str) -> Caller:
         if name not in self._known:
             client = self.given[name]
-            self._known[name] = Caller(self.base, client["client_id"], client["client_secret"])
+            self._known[name] = Caller(self.base, client["client_id"], client["client_secret"], self._heard)
         return self._known[name]
 
     def made(self, role: str, name: str, **place: str) -> Caller:
         """A new client of a role, made by the province."""
         made = self["provincial_ecology"].post("/registry/v1/clients", {"role": role, "name": name, **place})
-        return Caller(self.base, made["client_id"], made["client_secret"])
+        return Caller(self.base, made["client_id"], made["client_secret"], self._heard)
+
+
+def stranger(base: str, heard: Heard | None = None) -> httpx.Client:
+    """Somebody who has not signed in."""
+    hooks = {"response": [heard] if heard else []}
+    return httpx.Client(base_url=base, timeout=60, trust_env=False, event_hooks=hooks)
 
 
 def until(found: Callable[[], Any], seconds: float = 30, what: str = "it") -> Any:

@@ -37,6 +37,7 @@ FILES = {
     "favicon.png": (VENDOR / "favicon-32x32.png", "image/png"),
     "start.js": (PAGES / "start.js", "text/javascript"),
     "pages.css": (PAGES / "pages.css", "text/css"),
+    "verify_webhook.py": (PAGES / "verify_webhook.py", "text/plain; charset=utf-8"),
 }
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "

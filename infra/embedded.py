@@ -92,10 +92,15 @@ class Instance:
             self.postgres.start()
         except RuntimeError as error:
             raise CannotStart(str(error)) from error
+        stopping = threading.Event()
+        keeper = threading.Thread(target=self.postgres.keep, args=(stopping,), name="keep-postgres", daemon=True)
         try:
             os.environ.update(self.home.environment(self.postgres, self.settings))
+            keeper.start()
             self._serve(began)
         finally:
+            stopping.set()
+            keeper.join(70)
             self.postgres.stop()
 
     def _start_clock(self) -> None:
@@ -166,6 +171,7 @@ def _config(system: System, settings: Settings) -> uvicorn.Config:
         port=settings.port,
         log_config=None,
         access_log=False,
+        server_header=False,
         lifespan="off",
         loop="uvloop",
         http="httptools",

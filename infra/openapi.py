@@ -10,16 +10,17 @@ from fastapi.routing import APIRoute
 
 from shared import http
 from shared.app import is_open
+from shared.imports.routes import XLSX
 from shared.service import Service
 
 PROBLEM = "application/problem+json"
 TOKEN_URL = "/registry/v1/oauth/token"  # noqa: S105 - an address, not a secret
-DESCRIPTION = """清洁生产审核的唯一记录与事实流。每个操作标明所需授权范围（`x-required-scope`）与可能的拒绝。
+DESCRIPTION = """清洁生产审核的唯一记录与事实流。每个操作标明所需授权范围（`x-required-scope`，多个时任一即可）与可能的拒绝。
 登录：`POST /registry/v1/oauth/token`（client_credentials，HTTP Basic），令牌十分钟有效。
 
 The one record and the one stream of facts about clean-production audits. Every operation names the scope that it needs
-(`x-required-scope`) and the refusals it may answer with. Sign in at `POST /registry/v1/oauth/token` (client credentials,
-HTTP Basic); a token is valid for ten minutes. Events: `/asyncapi.json`. Codes of problems: `/problems/<code>`."""
+(`x-required-scope`; of several, any one) and the refusals it may answer with. Sign in at `POST /registry/v1/oauth/token`
+(client credentials, HTTP Basic); a token is valid for ten minutes. Events: `/asyncapi.json`. Codes of problems: `/problems/<code>`."""
 TAGS = {
     "registry": "企业、机构、专家、同意书、登录 / enterprises, institutions, experts, consents, signing in",
     "audits": "名单、审核、期限、评估验收、审核状态 / lists, rounds, deadlines, evaluation and acceptance, audit status",
@@ -28,6 +29,7 @@ TAGS = {
     "notifications": "事件流、订阅、推送 / event feed, subscriptions, deliveries",
     "sandbox": "试用环境的法定日历 / the legal calendar of a trial instance",
 }
+FILES = {".xlsx": XLSX, "/workbook": XLSX, ".ics": "text/calendar"}  # what a path that ends like this answers with
 REFUSALS = {
     400: "请求不完整，例如缺少 Idempotency-Key / not complete, for example without Idempotency-Key",
     401: "没有令牌或令牌无效 / no token, or not a valid one",
@@ -44,7 +46,7 @@ REFUSALS = {
 
 @dataclass(frozen=True)
 class Operation:
-    """What a route asks of its caller."""
+    """What a route asks of its caller; any one of `scopes` opens it."""
 
     scopes: tuple[str, ...]
     creates: bool
@@ -79,7 +81,7 @@ def document(api: FastAPI, services: Sequence[Service]) -> dict[str, Any]:
     for path, methods in found["paths"].items():
         for method, described in methods.items():
             operation = operations.get((path, method)) or _unlisted(path, method)
-            _complete(described, operation)
+            _complete(path, described, operation)
             used |= set(operation.scopes)
     found["info"]["description"] = DESCRIPTION
     found["tags"] = [{"name": n, "description": t} for n, t in TAGS.items() if n in _tags(found)]
@@ -107,6 +109,7 @@ def operations_of(router: APIRouter, prefix: str = "") -> Iterator[tuple[tuple[s
 def _operation(route: APIRoute, path: str, method: str) -> Operation:
     asked = list(_dependencies(route.dependant))
     scopes = {scope for d in asked if (scope := getattr(d.call, "scope", ""))}
+    scopes |= {scope for d in asked for scope in getattr(d.call, "or_scopes", ())}
     headers = {field.alias.lower() for d in asked for field in d.header_params}
     return Operation(
         scopes=tuple(sorted(scopes)),
@@ -128,8 +131,10 @@ def _dependencies(dependant: Dependant) -> Iterator[Dependant]:
         yield from _dependencies(inner)
 
 
-def _complete(described: dict[str, Any], operation: Operation) -> None:
-    described["security"] = [] if operation.open else [{"oauth2": list(operation.scopes)}]
+def _complete(path: str, described: dict[str, Any], operation: Operation) -> None:
+    described["security"] = (
+        [] if operation.open else [{"oauth2": [scope]} for scope in operation.scopes] or [{"oauth2": []}]
+    )
     if operation.scopes:
         described["x-required-scope"] = list(operation.scopes)
     for parameter in described.get("parameters", []):
@@ -138,6 +143,9 @@ def _complete(described: dict[str, Any], operation: Operation) -> None:
     answers = described.setdefault("responses", {})
     for status in operation.refusals:
         answers[str(status)] = {"$ref": f"#/components/responses/Problem{status}"}
+    for ending, media_type in FILES.items():
+        if path.endswith(ending):
+            answers["200"]["content"] = {media_type: {}}
     answers["default"] = {"description": "问题文档 / a problem document", "content": _content()}
 
 

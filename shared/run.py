@@ -144,6 +144,7 @@ def serve(edge: Edge, settings: Settings) -> None:
         port=settings.port,
         log_config=None,
         access_log=False,
+        server_header=False,
         timeout_graceful_shutdown=20,
         loop="uvloop",
         http="httptools",

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from fastapi import Depends, Request
+from fastapi.params import Depends as DependsParam
 from sqlmodel import col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
@@ -100,10 +101,13 @@ def _may_cancel(me: Caller, voluntary: bool, deciding: frozenset[str]) -> bool:
     return _city_or_province(me, deciding) or (me.role == "enterprise" and me.may(WRITE))
 
 
-def moves_round(round: Annotated[AuditRound, Depends(visible_round)], request: Request, me: Me) -> None:
-    """A move's first checks: the round is visible (404), the caller's role and scope make this move (403)."""
-    if not may_move(me, round, request.url.path.rsplit("/", 1)[-1]):
-        raise Forbidden()
+def moved_by(*scopes: str) -> DependsParam:
+    """A move's first checks: the round is visible (404), the caller's role makes it and has one of `scopes` (403)."""
 
+    def check(round: Annotated[AuditRound, Depends(visible_round)], request: Request, me: Me) -> None:
+        if not may_move(me, round, request.url.path.rsplit("/", 1)[-1]):
+            raise Forbidden()
 
-moves_round.scope = WRITE  # type: ignore[attr-defined]
+    check.scope, check.or_scopes = scopes[0], scopes[1:]  # type: ignore[attr-defined]
+    dependency: DependsParam = Depends(check)
+    return dependency

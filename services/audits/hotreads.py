@@ -69,7 +69,7 @@ async def _pool(context: Context) -> Any:
     pools: WeakKeyDictionary[Any, Any] = context.extras.setdefault("status_pools", WeakKeyDictionary())
     loop = asyncio.get_running_loop()
     if loop not in pools:
-        pools[loop] = asyncpg.create_pool(context.db.url, min_size=0, max_size=POOL_SIZE, reset=_keep_session)
+        pools[loop] = asyncpg.create_pool(context.db.url, min_size=0, max_size=POOL_SIZE, reset=_keep_session, command_timeout=5)
     return await pools[loop]
 
 

@@ -40,7 +40,7 @@ def publish_record(tx: Session, me: Caller, given: NewRecord, today: date) -> Cr
     tx.execute(sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:uscc, 1))"), {"uscc": given.uscc})
     record = record_of(given, me.client_id)
     tx.add(record)
-    emit(tx, record.published())
+    emit(tx, record.published(enterprise.division))
     return record
 
 

@@ -38,7 +38,7 @@ def apply(run: ImportRun) -> Counts:
         run.tell(done)
     if run.aborted:
         return Counts()
-    return _written(run, good)
+    return _written(run, good, enterprises)
 
 
 def _checked(run: ImportRun, row: Row, enterprises: dict[str, str]) -> NewRecord | None:
@@ -89,7 +89,7 @@ def _enterprises(tx: Session) -> dict[str, str]:
     return dict(tx.exec(select(EnterpriseCopy.uscc, EnterpriseCopy.division)).all())
 
 
-def _written(run: ImportRun, good: list[NewRecord]) -> Counts:
+def _written(run: ImportRun, good: list[NewRecord], enterprises: dict[str, str]) -> Counts:
     counts = Counts()
     newest = _newest(run.tx, {given.uscc for given in good})
     for given in good:
@@ -99,7 +99,7 @@ def _written(run: ImportRun, good: list[NewRecord]) -> Counts:
             continue
         record = record_of(given, run.owner)
         run.tx.add(record)
-        emit(run.tx, record.published())
+        emit(run.tx, record.published(enterprises[given.uscc]))
         counts.created += before is None
         counts.updated += before is not None
     return counts

@@ -61,7 +61,7 @@ class CreditRecord(Table, table=True):
         """What a correction of this record has in common with it."""
         return self.evaluation_year, self.level, self.published_on
 
-    def published(self) -> CreditRecordPublished:
+    def published(self, division: str) -> CreditRecordPublished:
         return CreditRecordPublished(
             uscc=self.uscc,
             regime=self.regime,
@@ -72,6 +72,7 @@ class CreditRecord(Table, table=True):
             published_on=self.published_on,
             record=self.id,
             document_no=self.document_no,
+            division=division,
         )
 
 

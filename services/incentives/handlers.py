@@ -55,9 +55,10 @@ def follow_changed_enterprise(event: EnterpriseChanged, tx: Session) -> None:
 
 
 def _decide_told(tx: Session, uscc: str) -> None:
-    """Decide what was told before the enterprise itself, and nothing else: which of the two came first changes nothing."""
-    for fact in rules.facts_of(facts.codes_told(tx, uscc)):
-        decide_touched(tx, uscc, fact, legal_today())
+    """What was told before the enterprise itself decides now what it would have decided after it, and no more."""
+    for touched in dict.fromkeys(rules.fact_told_by(code) for code in facts.told_so_far(tx, uscc)):
+        if touched is not None:
+            decide_touched(tx, uscc, touched, legal_today())
 
 
 def _keep_enterprise(event: EnterpriseRegistered | EnterpriseChanged, tx: Session, ended: date | None) -> None:
@@ -79,9 +80,9 @@ def keep_recorded_fact(event: FactRecorded, tx: Session) -> None:
         recorded_at=min(event.recorded_at, utc_now()),
     )
     facts.record(tx, fact)
-    source = rules.sources()["registry"].get(event.code)
-    if source is not None and source["fact"] is not None:
-        decide_touched(tx, event.uscc, source["fact"], legal_today())
+    touched = rules.fact_told_by(event.code)
+    if touched is not None:
+        decide_touched(tx, event.uscc, touched, legal_today())
 
 
 @handlers.on(ListEntryPublished)

@@ -29,6 +29,13 @@ def sources() -> dict[str, Any]:
     return loaded
 
 
+def fact_told_by(code: str) -> str | None:
+    """The fact of an evaluation, or the group of facts, that a row of this code is about; None for one of no rule."""
+    group = {"audit": "audit", "credit": "credit"}.get(code.split(".")[0])
+    source = sources()["registry"].get(code)
+    return group or (source["fact"] if source is not None else None)
+
+
 @dataclass(frozen=True)
 class TierPolicy:
     """Who publishes tier lists, of which programme, for which industries."""
@@ -68,13 +75,6 @@ def touched_by(prefix: str) -> tuple[str, ...]:
             if fact.name == prefix or fact.name.startswith(prefix + ".")
         )
     )
-
-
-def facts_of(codes: Iterable[str]) -> list[str]:
-    """The facts of an evaluation (or groups of them) that rest on what was told under these codes."""
-    registry = sources()["registry"]
-    found = (registry[code]["fact"] if code in registry else code.partition(".")[0] for code in codes)
-    return sorted({fact for fact in found if fact is not None})
 
 
 def affected(programme: str, industry: str) -> bool:

@@ -5,6 +5,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ NDJSON, CSV, CSV_ZH = "ndjson", "csv", "csv_zh"
 MEDIA = {NDJSON: "application/x-ndjson", CSV: "text/csv; charset=utf-8", CSV_ZH: "text/csv; charset=utf-8"}
 BOM = b"\xef\xbb\xbf"
 PIECE = 512 * 1024
+FORMULA_LEADS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
 COLUMNS = (
     "entry_id", "list_version", "account_no", "uscc", "name", "instrument", "price_year", "data_year", "metric_value",
     "threshold", "rate_yuan_per_kwh", "effective_from", "effective_to", "supersedes", "legal_basis",
@@ -66,8 +69,15 @@ def head_of(format_: str) -> bytes:
 
 def _csv_line(values: Iterable[Any]) -> bytes:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\r\n").writerow(["" if value is None else value for value in values])
+    csv.writer(text, lineterminator="\r\n").writerow(["" if value is None else _inert(value) for value in values])
     return text.getvalue().encode()
+
+
+def _inert(value: Any) -> Any:
+    """A text that a spreadsheet would calculate is led by an apostrophe; a number is left as it is (OWASP, CSV injection)."""
+    if isinstance(value, str) and value.startswith(FORMULA_LEADS) and not _NUMBER.fullmatch(value):
+        return f"'{value}"
+    return value
 
 
 @dataclass

@@ -96,8 +96,9 @@ def address_problem(address: Address, allow: AllowList) -> str | None:
     """The same for a parsed address: it and everything wrapped in it must be public or opened by the operator."""
     if isinstance(address, IPv6Address) and address.scope_id is not None:
         return "scoped"
+    is_opened = allow.covers(address)  # opening an address does not open the tunnels to it
     for layer in _layers(_unmapped(address)):
-        if not allow.covers(layer) and (reason := _denied(layer)):
+        if not (is_opened and allow.covers(layer)) and (reason := _denied(layer)):
             return reason
     return None
 

@@ -89,8 +89,12 @@ class Envelope(BaseModel):
         return CATALOGUE[self.type].model_validate(self.data)
 
     def cloud_event(self) -> bytes:
-        """The public projection: a structured CloudEvent 1.0, the same bytes on every channel and attempt."""
-        hidden = CATALOGUE[self.type].internal_fields()
+        """The public projection: a structured CloudEvent 1.0, the same bytes on every channel and attempt.
+
+        A field that this code does not know stays inside: a newer producer may have declared it internal.
+        """
+        kind = CATALOGUE[self.type]
+        shown = kind.model_fields.keys() - kind.internal_fields()
         document = {
             "specversion": "1.0",
             "id": str(self.id),
@@ -99,7 +103,7 @@ class Envelope(BaseModel):
             "subject": self.subject,
             "time": self.time.astimezone(SHANGHAI).isoformat(),
             "datacontenttype": "application/json",
-            "data": {name: value for name, value in self.data.items() if name not in hidden},
+            "data": {name: value for name, value in self.data.items() if name in shown},
             "traceparent": self.traceparent,
             "correlationid": self.correlation_id,
         }

@@ -20,6 +20,7 @@ class CreditRecordPublished(Event, type="credit.record.published.v1", subject="u
     published_on: date
     record: UUID | None = internal(None)
     document_no: str = internal("")
+    division: str = internal("")
 
 
 class CreditInputCreated(

@@ -1,7 +1,6 @@
 """HTTP of imports: hand in a file, follow its job, read what is wrong, take the marked workbook and the template."""
 
 from typing import Annotated, Any, Literal
-from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, File, Form, Query, Request, Response, UploadFile
@@ -9,6 +8,7 @@ from fastapi.responses import JSONResponse
 from sqlmodel import Session, col, select
 
 from shared.auth import Caller
+from shared.filenames import attachment, plain_name
 from shared.http import Me, Tx, creates, guarded, json_answer, needs
 from shared.imports.run import IMPORT_JOB, ImportKind
 from shared.imports.tables import ImportFile, ImportRow
@@ -54,7 +54,7 @@ def uploaded(upload: UploadFile, kind: str, dry_run: bool, on_error: str, **para
     return ImportFile(
         kind=kind,
         owner="",
-        filename=(upload.filename or "file")[:200],
+        filename=plain_name(upload.filename or ""),
         content=content,
         dry_run=dry_run,
         on_error=on_error,
@@ -178,5 +178,4 @@ def _problem(row: ImportRow) -> RowProblem:
 
 def _attachment(content: bytes, name: str) -> Response:
     stem = name.rsplit(".", 1)[0] if name.lower().endswith((".xlsx", ".xls", ".csv")) else name
-    disposition = f"attachment; filename=\"workbook.xlsx\"; filename*=UTF-8''{quote(stem)}.xlsx"
-    return Response(content, headers={"Content-Disposition": disposition}, media_type=XLSX)
+    return Response(content, headers={"Content-Disposition": attachment(f"{stem}.xlsx", "workbook.xlsx")}, media_type=XLSX)

@@ -2,12 +2,13 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 import structlog
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.admin import NewTopic
+from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 from kafka.structs import OffsetAndMetadata
 
@@ -24,6 +25,18 @@ KEPT_WHOLE = {"retention.ms": "-1", "retention.bytes": "-1"}
 BROKERS_OWN = -1
 
 
+def _make(admin: Any, topic: str) -> None:
+    fresh = NewTopic(name=topic, num_partitions=PARTITIONS, replication_factor=BROKERS_OWN, topic_configs=KEPT_WHOLE)
+    with suppress(TopicAlreadyExistsError):
+        admin.create_topics([fresh])
+
+
+def _keep_whole(admin: Any, topic: str) -> None:
+    """Of a topic that is older than this rule, or that a broker made of its own accord."""
+    # The client takes a setting for unknown while the broker still spreads the word of a topic.
+    admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, KEPT_WHOLE)], raise_on_unknown=False)
+
+
 class KafkaBus:
     """The broker of the province; offsets move only by our own commits."""
 
@@ -34,25 +47,18 @@ class KafkaBus:
         self._observing = threading.Lock()
 
     def prepare(self) -> None:
-        """Make the five topics; existing ones are left as they are. Raises `BusUnavailable`."""
+        """Make the five topics, and let all of them keep what they hold. Raises `BusUnavailable`."""
         try:
             admin = KafkaAdminClient(bootstrap_servers=self._servers)
         except KafkaError as error:
             raise BusUnavailable(repr(error)) from error
         try:
-            wanted = [topic_of(producer) for producer in PRODUCERS]
-            missing = [topic for topic in wanted if topic not in set(admin.list_topics())]
-            for topic in missing:
-                fresh = NewTopic(
-                    name=topic,
-                    num_partitions=PARTITIONS,
-                    replication_factor=BROKERS_OWN,
-                    topic_configs=KEPT_WHOLE,
-                )
-                try:
-                    admin.create_topics([fresh])
-                except TopicAlreadyExistsError:
-                    continue
+            there = set(admin.list_topics())
+            for topic in map(topic_of, PRODUCERS):
+                if topic in there:
+                    _keep_whole(admin, topic)
+                else:
+                    _make(admin, topic)
         except KafkaError as error:
             raise BusUnavailable(repr(error)) from error
         finally:

@@ -10,6 +10,7 @@ import pytest
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 
+from infra.client import until
 from shared.db import Database
 from shared.events import PRODUCERS, Envelope, topic_of
 from shared.messaging.kafka import KafkaBus
@@ -131,13 +132,21 @@ class TestBus:
 
 
 @pytest.mark.kafka
-def test_the_broker_forgets_nothing_by_age_or_size(broker: Broker) -> None:
-    bus = KafkaBus(broker.servers)
-    bus.prepare()
-    bus.close()
+def test_the_broker_forgets_nothing_by_age_or_size_not_even_of_older_topics(broker: Broker) -> None:
     admin: Any = KafkaAdminClient(bootstrap_servers=broker.servers)
     names = [topic_of(producer) for producer in PRODUCERS]
-    told = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in names])["topic"]
+    week = {"retention.ms": "604800000", "retention.bytes": "1000000"}
+
+    def kept() -> set[tuple[str | None, ...]]:
+        told = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in names])["topic"]
+        return {tuple(told[name].get(key, {}).get("value") for key in week) for name in names}
+
+    for older in (False, True):
+        if older:
+            admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, week) for name in names])
+            until(lambda: kept() == {tuple(week.values())}, 20, "the older rule")
+        bus = KafkaBus(broker.servers)
+        bus.prepare()
+        bus.close()
+        until(lambda: kept() == {("-1", "-1")}, 20, "the broker to tell of it")
     admin.close()
-    kept = {name: (told[name]["retention.ms"]["value"], told[name]["retention.bytes"]["value"]) for name in names}
-    assert set(kept.values()) == {("-1", "-1")}

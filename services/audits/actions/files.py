@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import re
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from services.audits.access import seen_by
 from services.audits.models import AuditFile, AuditRound, EnterpriseCopy, InstitutionCopy, RoundFile
 from services.audits.refusals import fault
 from shared.auth import Caller
+from shared.filenames import plain_name
 from shared.problems import Fault, NotFound, Text, TooLarge, Unprocessable
 
 MAX_FILE = 50 * 1024 * 1024
@@ -24,7 +24,6 @@ OFFICE_PARTS = {
     "xl/workbook.xml": f"{OFFICE}.spreadsheetml.sheet",
 }
 SIGNATURES = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"%PDF-", "application/pdf"))
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True)
@@ -85,12 +84,6 @@ def media_type_of(content: bytes) -> str | None:
     if "[Content_Types].xml" not in names or any(name.lower().endswith("vbaproject.bin") for name in names):
         return None
     return next((kind for part, kind in OFFICE_PARTS.items() if part in names), None)
-
-
-def plain_name(filename: str) -> str:
-    """A name without folders and signs that mislead, at most 200 characters."""
-    bare = _UNPRINTABLE.sub("", filename.replace("\\", "/").rsplit("/", 1)[-1]).strip()
-    return bare[-200:] or "file"
 
 
 def _place_of(tx: Session, me: Caller) -> str:

@@ -55,7 +55,9 @@ def _listed(text: str) -> list[str]:
 Asked = Annotated[Wanted, Depends(wanted)]
 
 
-@router.get("/deadlines", dependencies=[needs(READ)])
+@router.get(
+    "/deadlines", responses={200: {"content": {XLSX: {}, icalendar.MEDIA_TYPE: {}}}}, dependencies=[needs(READ)]
+)
 def list_deadlines(
     request: Request,
     response: Response,

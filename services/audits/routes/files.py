@@ -1,7 +1,6 @@
 """HTTP in for files that rounds rest on."""
 
 from typing import Annotated
-from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import Depends, File, Request, Response, UploadFile
@@ -12,6 +11,7 @@ from services.audits.actions import files
 from services.audits.actions.files import Upload
 from services.audits.models import AuditFile
 from services.audits.routes.router import router
+from shared.filenames import attachment
 from shared.http import Me, Tx, creates, etag, guarded, json_answer, needs
 
 READ, WRITE = "audits:files:read", "audits:files:write"
@@ -48,7 +48,7 @@ def upload_file(file: Annotated[UploadFile, File()], request: Request, tx: Tx, m
 @router.get(
     "/files/{file_id}",
     response_class=Response,
-    responses={200: {"content": {"application/octet-stream": {}}}},
+    responses={200: {"content": {media_type: {} for media_type in SUFFIX}}},
     dependencies=guarded(the_file, scope=READ),
 )
 def read_file(file: TheFile, request: Request) -> Response:
@@ -58,6 +58,6 @@ def read_file(file: TheFile, request: Request) -> Response:
     if tag in (held.strip() for held in request.headers.get("if-none-match", "").split(",")):
         return Response(status_code=304, headers=headers)
     plain = f"file.{SUFFIX[file.media_type]}"
-    headers["Content-Disposition"] = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(file.filename, safe='')}"
+    headers["Content-Disposition"] = attachment(file.filename, plain)
     headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
     return Response(file.content, headers=headers, media_type=file.media_type)

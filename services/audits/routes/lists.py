@@ -20,6 +20,7 @@ from shared.http import Body, Ctx, IfMatch, Me, Tx, allow_version, creates, etag
 from shared.imports import accept_import, imports_router
 from shared.imports.routes import XLSX, OnError, uploaded
 from shared.paging import After, Limit, filters_of, page, position
+from shared.problems import Forbidden
 from shared.spreadsheets import write_rows
 
 READ, WRITE, DECIDE = "audits:lists:read", "audits:lists:write", "audits:lists:decide"
@@ -69,7 +70,10 @@ class ListPage(BaseModel):
     next: str | None
 
 
-def the_list(list_id: str, tx: Tx) -> MandatoryList:
+def the_list(list_id: str, tx: Tx, me: Me) -> MandatoryList:
+    """A list, for who oversees; whether one is there is not told to anybody else."""
+    if not me.oversees:
+        raise Forbidden()
     return lists.get_list(tx, as_id(list_id))
 
 
@@ -121,7 +125,11 @@ def read_list(listed: TheList, request: Request, tx: Tx) -> Response:
     return list_answer(request, tx, listed)
 
 
-@router.get("/lists/{list_id}/entries", dependencies=guarded(the_list, scope=READ))
+@router.get(
+    "/lists/{list_id}/entries",
+    responses={200: {"content": {XLSX: {}}}},
+    dependencies=guarded(the_list, scope=READ),
+)
 def list_entries(
     listed: TheList,
     request: Request,

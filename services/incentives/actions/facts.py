@@ -42,7 +42,7 @@ def facts_at(tx: Session, uscc: str, as_of: date, known_at: datetime) -> dict[st
     return without_problems(body, problems) if isinstance(problems, list) else body
 
 
-def codes_told(tx: Session, uscc: str) -> set[str]:
-    """What has been told of an enterprise beside itself."""
-    told = sa.select(col(Fact.code)).where(col(Fact.uscc) == uscc, col(Fact.code) != ENTERPRISE).distinct()
-    return set(tx.execute(told).scalars())
+def told_so_far(tx: Session, uscc: str) -> list[str]:
+    """The codes of what is known of an enterprise beside the enterprise itself."""
+    others = sa.select(col(Fact.code)).where(col(Fact.uscc) == uscc, col(Fact.code) != ENTERPRISE).distinct()
+    return sorted(tx.execute(others).scalars())

@@ -18,6 +18,7 @@ from services.incentives.routes.router import router
 from services.incentives.tierfiles import CSV, CSV_ZH, MEDIA, NDJSON, digest_of, row_of
 from shared.http import Body, Ctx, Me, Tx, content_tag, guarded, json_answer
 from shared.paging import After, Limit, filters_of, page, position
+from shared.problems import Forbidden
 
 Period = Annotated[str, Path(pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$", examples=["2026-05"])]
 Version = Annotated[int | None, Query(ge=1, le=1_000_000)]
@@ -37,6 +38,9 @@ class PublishTierList(Body):
 
 
 def seen_list(period: str, tx: Tx, me: Me, version: Version = None) -> View:
+    """A version, for authorities, auditors and utilities; whether one is there is not told to anybody else."""
+    if not (me.oversees or me.role == "utility"):
+        raise Forbidden()
     return queries.view_of(tx, me, period, version)
 
 
@@ -54,7 +58,11 @@ def publish_list(period: Period, body: PublishTierList, tx: Tx, me: Me) -> dict[
     return queries.list_out(list_, list_.control_totals)
 
 
-@router.get("/tier-lists/{period}", dependencies=guarded(seen_list, scope=READ))
+@router.get(
+    "/tier-lists/{period}",
+    responses={200: {"content": {media_type: {} for media_type in MEDIA.values()}}},
+    dependencies=guarded(seen_list, scope=READ),
+)
 def read_list(
     request: Request,
     response: Response,
@@ -65,7 +73,10 @@ def read_list(
     limit: Limit = 100,
     after: After = None,
 ) -> Response:
-    """A version's rows: a JSON page, or the whole as NDJSON or CSV by `Accept`."""
+    """A version's rows: a JSON page, or the whole as NDJSON or CSV by `Accept`.
+
+    In CSV an apostrophe leads a text that a spreadsheet would calculate; NDJSON has it as it is.
+    """
     accept = request.headers.get("accept", "")
     if "application/x-ndjson" in accept or "text/csv" in accept:
         format_ = NDJSON if "application/x-ndjson" in accept else CSV_ZH if headers == "zh" else CSV

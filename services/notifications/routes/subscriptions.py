@@ -129,7 +129,8 @@ def out(found: Subscription, **more: Any) -> dict[str, Any]:
 
 
 def answered(request: Request, found: Subscription, *, status: int = 200, **more: Any) -> Response:
-    return json_answer(request, out(found, **more), status=status, headers={"ETag": etag(found.version)})
+    kept = {"Cache-Control": "no-store"} if "secret" in more else {}
+    return json_answer(request, out(found, **more), status=status, headers={"ETag": etag(found.version)} | kept)
 
 
 @router.post("/subscriptions", status_code=201, response_model=NewSubscriptionOut, dependencies=[needs(WRITE), creates])
@@ -138,8 +139,9 @@ async def subscribe(request: Request, body: Subscribe, tx: Tx, me: Me, ctx: Ctx)
     wish = _wish(body.url, body.types, body.filter)
     await _refuse_wrong(ctx, wish, new_url=True)
     made, secret = await run_in_threadpool(actions.subscribe, tx, me, wish, ctx.sealer)
-    place = {"ETag": etag(made.version), "Location": f"/notifications/v1/subscriptions/{made.id}"}
-    return json_answer(request, out(made, secret=secret), status=201, headers=place)
+    answer = answered(request, made, status=201, secret=secret)
+    answer.headers["Location"] = f"/notifications/v1/subscriptions/{made.id}"
+    return answer
 
 
 @router.get("/subscriptions", response_model=SubscriptionsOut, dependencies=[needs(READ)])

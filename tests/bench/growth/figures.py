@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from services.incentives.actions.decisions import decide_all
+from services.incentives import rules
+from services.incentives.actions.copies import find_enterprise
+from services.incentives.actions.decisions import redecide
 from services.incentives.actions.tiers import NewList, publish
 from shared.auth import Caller, TokenSigner
 from shared.clock import utc_now
@@ -115,7 +117,9 @@ def decide_firms(lab: Lab, size: int, number: int = 25) -> float:
     began = time.perf_counter()
     for smelter in smelters:
         with db.begin() as tx:
-            decide_all(tx, smelter.uscc, TODAY)
+            enterprise = find_enterprise(tx, smelter.uscc)
+            assert enterprise is not None, "it was laid"
+            redecide(tx, enterprise, rules.programmes(), TODAY)
     return (time.perf_counter() - began) / len(smelters)
 
 

@@ -4,6 +4,7 @@ import io
 from datetime import UTC, date, datetime
 from uuid import uuid4
 
+import psycopg
 import pytest
 import xlsxwriter
 
@@ -185,3 +186,13 @@ def test_a_dry_run_changes_nothing_and_says_what_would_happen(system: System, ci
 def test_the_template_is_one_that_the_import_reads(city: Api) -> None:
     answer = city.get("/credit/v1/templates/records.xlsx")
     assert answer.status_code == 200 and answer.content[:2] == b"PK"
+
+
+def test_a_reader_of_the_place_hears_of_a_grade_before_notifications_knows_the_firm(system: System, city: Api) -> None:
+    with psycopg.connect(system.contexts["notifications"].db.url, autocommit=True) as there:
+        there.execute("DELETE FROM enterprise_copy")  # as if the register's topic were behind the others
+    assert city.post("/credit/v1/records", record()).status_code == 201
+    import_records(city, system, [[FIRM, 2024, "绿牌", "市级", date(2026, 6, 5), "株环示例〔2026〕1号"]])
+    with psycopg.connect(system.contexts["notifications"].db.url) as there:
+        places = there.execute("SELECT division FROM event_log WHERE type = 'credit.record.published.v1'").fetchall()
+    assert places == [("430202",), ("430202",)]

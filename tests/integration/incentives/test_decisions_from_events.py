@@ -255,3 +255,17 @@ def test_an_unreadable_value_is_unknown_and_does_not_stop_the_stream(province, o
     province.fact("GF_V2", "perhaps")
     assert outcome(officer)["missing"] == [{"fact": "vetoes.GF_V2", "code": "FACT_MISSING"}]
     assert province.count("dead_letter") == 0
+
+
+@pytest.mark.parametrize("listed_first", [True, False], ids=["list-first", "register-first"])
+def test_what_is_decided_unasked_does_not_hang_on_which_topic_came_first(province, listed_first) -> None:  # type: ignore[no-untyped-def]
+    entry = {
+        "uscc": SMELTER, "name": "岳阳铝业", "division": "430602", "categories": ["TOXIC"], "industry": "3216",
+        "published_on": date(2026, 3, 10), "document_no": "湘环函〔2026〕8号",
+    }  # fmt: skip
+    steps = [lambda: province.register(SMELTER, "3216", "430602", "岳阳铝业"), lambda: province.tell(ListEntryPublished(**entry))]
+    for step in reversed(steps) if listed_first else steps:
+        step()
+    assert {said["programme"] for said in province.said(CHANGED)} == {
+        "green_factory.province", "green_factory.national", "finance.recommend"
+    }  # fmt: skip

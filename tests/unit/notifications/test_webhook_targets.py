@@ -145,7 +145,9 @@ def test_an_opened_range_may_be_reached_and_nothing_beside_it() -> None:
     assert address_allowed("192.168.0.1", allow) == "private"
 
 
-@pytest.mark.parametrize("ip", ["2002:7f00:1::", "64:ff9b::7f00:1", "2001:0:1::80ff:fffe", "::127.0.0.1"])
+@pytest.mark.parametrize(
+    "ip", ["2002:7f00:1::", "64:ff9b::7f00:1", "2001:0:1::80ff:fffe", "::127.0.0.1", "2400:3200::5efe:7f00:1"]
+)
 def test_opening_an_address_does_not_open_tunnels_to_it(ip: str) -> None:
     assert address_allowed(ip, LOOPBACK) is not None
 

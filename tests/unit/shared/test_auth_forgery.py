@@ -126,6 +126,8 @@ FORGED = {
     "unknown role": signed(role="root"),
     "no role": signed(role=...),
     "no subject": signed(sub=...),
+    "authority of no place": signed(role="county_ecology", jurisdiction=""),
+    "auditor without a place": signed(role="auditor", jurisdiction=...),
 }
 
 

@@ -69,7 +69,7 @@ def old_book(rows: Sequence[Sequence[Any]], *, formula_at: tuple[int, int] | Non
     return target.getvalue()
 
 
-def raw_book(sheet: str, *, extra: Mapping[str, str] | None = None) -> bytes:
+def raw_book(sheet: str, *, extra: Mapping[str, str | bytes] | None = None) -> bytes:
     """An .xlsx whose only sheet is this XML, with parts added or replaced."""
     parts = {
         "[Content_Types].xml": _TYPES,
