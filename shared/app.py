@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import metrics, tracing
 from shared.auth import TokenVerifier, missing_token
+from shared.headers import completed
 from shared.health import Health, livez, metrics_page, readyz
 from shared.problems import NotFound, Problem, language_of
 from shared.refusals import INVALID, answer_failures, failure_of, problem_body, too_large, unavailable, unreadable
@@ -156,9 +157,7 @@ class _Answer:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._started, self._status = True, message["status"]
-            given = {name for name, _ in message["headers"]}
-            added = [header for header in _standard_headers(self._request_id) if header[0] not in given]
-            message = {**message, "headers": [*message["headers"], *added]}
+            message = {**message, "headers": completed(message["headers"], self._request_id)}
         await self._send(message)
 
     async def problem(self, problem: Problem) -> None:
@@ -181,13 +180,3 @@ class _Answer:
 def _meters(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
     service = route.split("/", 2)[1] if route.count("/") > 1 else "platform"
     return metrics.REQUESTS.labels(service, method, route, str(status)), metrics.LATENCY.labels(service, route)
-
-
-def _standard_headers(request_id: str) -> list[tuple[bytes, bytes]]:
-    """What every answer has that does not say it otherwise itself: kept by nobody, and no page for anybody."""
-    return [
-        (b"x-request-id", request_id.encode()),
-        (b"x-content-type-options", b"nosniff"),
-        (b"cache-control", b"no-store"),
-        (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
-    ]

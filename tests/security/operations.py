@@ -96,13 +96,14 @@ def operations() -> tuple[Operation, ...]:
 
 
 def plain(schema: Schema) -> Schema:
-    """A schema with its references followed and the null alternative left out."""
+    """A schema with its references followed and the null alternative left out; of `several`, the last."""
     if "$ref" in schema:
         name = schema["$ref"].rsplit("/", 1)[1]
         return plain(document()["components"]["schemas"][name])
     if "anyOf" in schema:
         chosen = [option for option in schema["anyOf"] if option.get("type") != "null"]
-        return plain(chosen[-1] if len(chosen) > 1 else chosen[0]) | {k: v for k, v in schema.items() if k != "anyOf"}
+        found = plain(chosen[-1]) | {name: value for name, value in schema.items() if name != "anyOf"}
+        return found | ({"several": True} if len(chosen) > 1 else {})
     if "allOf" in schema:
         return plain(schema["allOf"][0])
     return schema

@@ -17,6 +17,7 @@ from tests.security.test_mass_assignment import filled, send
 from tests.security.world import World
 
 MIB = 1024 * 1024
+TEXT = 10_000  # a text for which nothing shorter is said
 JSONS = [operation for operation in operations() if operation.kind == JSON]
 QUERIES = [
     (operation, name)
@@ -34,10 +35,10 @@ def problem(answer: httpx.Response, status: int, code: str = "") -> dict[str, An
 
 
 def limited(schema: Schema) -> Iterator[tuple[str, Any, Any]]:
-    """Every text and list with a declared maximum: its pointer, the most that it takes, and one more."""
+    """Every text, and every list with a declared maximum: its pointer, the most that it takes, and one more."""
     for pointer, found in fields(schema):
-        if "maxLength" in found and "pattern" not in found and "format" not in found:
-            most = found["maxLength"]
+        if found.get("type") == "string" and not {"pattern", "format", "enum", "const", "several"} & set(found):
+            most = found.get("maxLength", TEXT)
             yield pointer, "a" * most, "a" * (most + 1)
         if "maxItems" in found and found.get("type") == "array":
             item = filled(found["items"], "", {}) if "properties" in plain(found["items"]) else "a"
