@@ -83,7 +83,7 @@ def trouble(instance: Instance, stack: ExitStack) -> None:
     """Everything that the alerts are for, at once."""
     deliveries_are_late(instance, stack)
     held = stack.enter_context(_admin(instance, "credit"))
-    held.execute("BEGIN; LOCK TABLE inbox IN ACCESS EXCLUSIVE MODE")  # credit's consumer stands still
+    held.execute("BEGIN; LOCK TABLE in_hand IN ACCESS EXCLUSIVE MODE")  # credit's consumer cannot begin a batch
     bus = stack.enter_context(_admin(instance, "bus"))
     junk = "INSERT INTO log (topic, key, value) SELECT 'registry.events', 'x', '{}' FROM generate_series(1, 1200)"
     bus.execute(junk)  # the others set it aside
