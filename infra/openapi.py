@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
-from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from shared import http
@@ -107,12 +106,10 @@ def operations_of(router: APIRouter, prefix: str = "") -> Iterator[tuple[tuple[s
 
 
 def _operation(route: APIRoute, path: str, method: str) -> Operation:
-    asked = list(_dependencies(route.dependant))
-    scopes = {scope for d in asked if (scope := getattr(d.call, "scope", ""))}
-    scopes |= {scope for d in asked for scope in getattr(d.call, "or_scopes", ())}
+    asked = list(http.dependencies_of(route.dependant))
     headers = {field.alias.lower() for d in asked for field in d.header_params}
     return Operation(
-        scopes=tuple(sorted(scopes)),
+        scopes=tuple(sorted(http.scopes_of(route.dependant))),
         creates=any(d.call is http.creates.dependency for d in asked),
         versioned="if-match" in headers,
         addressed="{" in path,
@@ -123,12 +120,6 @@ def _operation(route: APIRoute, path: str, method: str) -> Operation:
 
 def _unlisted(path: str, method: str) -> Operation:
     return Operation((), False, False, "{" in path, method != "get", is_open(path))
-
-
-def _dependencies(dependant: Dependant) -> Iterator[Dependant]:
-    yield dependant
-    for inner in dependant.dependencies:
-        yield from _dependencies(inner)
 
 
 def _complete(path: str, described: dict[str, Any], operation: Operation) -> None:

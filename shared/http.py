@@ -3,13 +3,14 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from inspect import iscoroutinefunction
 from typing import Annotated, Any
 
 from anyio import CancelScope, CapacityLimiter
 from anyio.lowlevel import RunVar
 from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.exceptions import RequestValidationError
 from fastapi.params import Depends as DependsParam
@@ -98,6 +99,7 @@ class ServiceRoute(APIRoute):
         parts = self.dependant.body_params
         uploads = any(isinstance(part.field_info, FileParam) for part in parts)
         self.part_names = {part.alias for part in parts} if uploads else set()
+        self.scopes = scopes_of(self.dependant)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -109,6 +111,7 @@ class ServiceRoute(APIRoute):
             try:
                 given = await _claimed(request, unit)
                 if given.answer is not None:
+                    _require_a_scope(request, self.scopes)
                     return given.answer
                 response = await handle(request)
                 if response.status_code < 400:
@@ -126,6 +129,26 @@ class ServiceRoute(APIRoute):
 
         # What is async waits on the event loop (a long poll), not on a thread.
         return in_one_transaction if iscoroutinefunction(self.endpoint) else in_its_place
+
+
+def dependencies_of(dependant: Dependant) -> Iterator[Dependant]:
+    """A dependant and everything that it rests on."""
+    yield dependant
+    for inner in dependant.dependencies:
+        yield from dependencies_of(inner)
+
+
+def scopes_of(dependant: Dependant) -> frozenset[str]:
+    """The scopes that a route's checks name; any one of them opens it."""
+    checks = [d.call for d in dependencies_of(dependant)]
+    alone = {scope for check in checks if (scope := getattr(check, "scope", ""))}
+    return frozenset(alone.union(*(getattr(check, "or_scopes", ()) for check in checks)))
+
+
+def _require_a_scope(request: Request, scopes: frozenset[str]) -> None:
+    """A stored answer is only for a token that may make the call: the client's key may come with a narrower one."""
+    if scopes and not any(request.state.caller.may(scope) for scope in scopes):
+        raise Forbidden()
 
 
 def _finish(unit: Unit, given: Claim, response: Response) -> None:

@@ -92,6 +92,15 @@ def test_the_key_of_another_client_is_another_key(as_client: As, db: Database) -
     assert effects(db, "http") == [("one", 0), ("two", 0)]
 
 
+def test_a_stored_answer_is_for_a_token_that_may_make_the_call(as_client: As, db: Database) -> None:
+    mine = key()
+    assert as_client().post(THINGS, {"name": "a"}, headers=mine).status_code == 201
+    narrower = as_client(scopes=frozenset({"proof:read"})).post(THINGS, {"name": "a"}, headers=mine)
+    assert (narrower.status_code, narrower.json()["code"]) == (403, "forbidden"), shown(narrower)
+    assert as_client().post(THINGS, {"name": "a"}, headers=mine).headers["Idempotency-Replayed"] == "true"
+    assert effects(db, "http") == [("a", 0)]
+
+
 def multipart(boundary: str, content: bytes = b"1,2\r\n") -> dict[str, Any]:
     part = b"--%b\r\nContent-Disposition: form-data; name=\"%b\"%b\r\n\r\n%b\r\n"
     mark = boundary.encode()
