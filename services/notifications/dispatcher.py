@@ -220,7 +220,7 @@ class Dispatcher:
         more = {"webhook-attempt": str(number), "webhook-delivery-id": str(owed.delivery_id)}
         if owed.traceparent:
             more["traceparent"] = owed.traceparent
-        post = outgoing(self._context, receiver, str(owed.event_id), owed.body, more)
+        post = outgoing(receiver, str(owed.event_id), owed.body, more)
         sent = await self._outside.transport.send(post)
         self.attempts += 1
         if sent.succeeded:

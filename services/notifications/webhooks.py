@@ -28,10 +28,11 @@ _JITTER = random.SystemRandom()
 
 @dataclass(frozen=True)
 class Receiver:
-    """Where to, and the secrets that sign now."""
+    """Where to, and what signs now: the subscriber's secrets, the platform's key."""
 
     url: str
     secrets: list[str]
+    key: SigningKey
 
 
 class Addressed(Sealed, Protocol):
@@ -42,7 +43,7 @@ class Addressed(Sealed, Protocol):
 
 
 def receiver_of(context: Context, found: Addressed) -> Receiver:
-    return Receiver(found.url, secrets_of(found, context.sealer))
+    return Receiver(found.url, secrets_of(found, context.sealer), signing_keys(context)[0])
 
 
 def signing_keys(context: Context) -> list[SigningKey]:
@@ -65,28 +66,26 @@ def allowed_targets(context: Context) -> AllowList:
     return AllowList.parse(context.settings.webhook_allow)
 
 
-def outgoing(
-    context: Context, receiver: Receiver, message_id: str, body: bytes, more: Mapping[str, str] | None = None
-) -> Outgoing:
+def outgoing(receiver: Receiver, message_id: str, body: bytes, more: Mapping[str, str] | None = None) -> Outgoing:
     """The signed POST; signed now, so that a late retry is as fresh as a first attempt."""
     timestamp = int(utc_now().timestamp())
     headers = {
         "content-type": MEDIA_TYPE,
         "webhook-id": message_id,
         "webhook-timestamp": str(timestamp),
-        "webhook-signature": sign(receiver.secrets, signing_keys(context)[0], message_id, timestamp, body),
+        "webhook-signature": sign(receiver.secrets, receiver.key, message_id, timestamp, body),
     }
     return Outgoing(receiver.url, headers | dict(more or {}), body)
 
 
-def challenge(context: Context, receiver: Receiver) -> tuple[str, Outgoing]:
+def challenge(receiver: Receiver) -> tuple[str, Outgoing]:
     """A fresh challenge and the POST that carries it; whoever can answer it controls the url."""
     secret = os.urandom(24).hex()
     body = json.dumps({"type": "subscription.verify", "challenge": secret}, separators=(",", ":")).encode()
-    return secret, outgoing(context, receiver, str(uuid4()), body)
+    return secret, outgoing(receiver, str(uuid4()), body)
 
 
-def test_event(context: Context, receiver: Receiver, subscription_id: UUID) -> Outgoing:
+def test_event(receiver: Receiver, subscription_id: UUID) -> Outgoing:
     """A signed event that says nothing but that it is a test."""
     message_id = str(uuid4())
     document: dict[str, Any] = {
@@ -100,7 +99,7 @@ def test_event(context: Context, receiver: Receiver, subscription_id: UUID) -> O
         "data": {"subscription": str(subscription_id)},
     }
     body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
-    return outgoing(context, receiver, message_id, body, {"webhook-attempt": "1"})
+    return outgoing(receiver, message_id, body, {"webhook-attempt": "1"})
 
 
 @dataclass(frozen=True)

@@ -200,7 +200,7 @@ async def verify_subscription(request: Request, mine: Mine, tx: Tx, ctx: Ctx, if
     """Post a signed challenge to the url; an answer 200 that holds it makes the subscription active."""
     allow_version(if_match, mine.version)
     mine.require_move("verify")
-    challenge, post = webhooks.challenge(ctx, webhooks.receiver_of(ctx, mine))
+    challenge, post = webhooks.challenge(webhooks.receiver_of(ctx, mine))
     sent = await _send(ctx, post)
     if sent.http_status != 200 or not sent.succeeded or challenge.encode() not in sent.response_head:
         raise _not_verified(sent)
@@ -220,7 +220,7 @@ async def verify_subscription(request: Request, mine: Mine, tx: Tx, ctx: Ctx, if
 async def test_subscription(mine: Mine, ctx: Ctx) -> AttemptOut:
     """Send a signed test event now, in any state; answers with the attempt."""
     started = utc_now()
-    sent = await _send(ctx, webhooks.test_event(ctx, webhooks.receiver_of(ctx, mine), mine.id))
+    sent = await _send(ctx, webhooks.test_event(webhooks.receiver_of(ctx, mine), mine.id))
     failed = None if sent.succeeded else sent.error_code or "http_status"
     return AttemptOut(
         n=1,
