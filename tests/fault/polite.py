@@ -4,6 +4,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from typing import Any
 
 import httpx
@@ -12,7 +13,8 @@ import sqlalchemy as sa
 from infra.client import until
 from infra.system import System
 from tests.conftest import Api
-from tests.lists import Firm
+from tests.integration.messaging.effects import Running
+from tests.lists import Firm, firm
 
 COPIES = ("audits", "credit", "incentives")
 
@@ -42,6 +44,31 @@ class Polite:
         if answer.status_code != 201:
             may_be_repeated(answer)
         return answer
+
+
+class Load:
+    """Firms registered one after another by several callers, until the test has seen enough."""
+
+    def __init__(self, polite: Polite) -> None:
+        self.firms: list[Firm] = []
+        self._numbers, self._polite, self.enough = count(1), polite, threading.Event()
+        self._callers = [Running(self._register) for _ in range(6)]
+
+    def _register(self, stop: threading.Event) -> None:
+        while not self.enough.is_set():
+            self.firms.append(one := firm(next(self._numbers)))
+            self._polite.registers(one)
+
+    def __enter__(self) -> "Load":
+        for caller in self._callers:
+            caller.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.enough.set()
+        for caller in self._callers:
+            caller.join(60)
+            assert caller.failure is None, repr(caller.failure)
 
 
 def may_be_repeated(answer: httpx.Response) -> None:

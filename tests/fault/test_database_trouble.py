@@ -1,10 +1,8 @@
 """F6, F7, F8: PostgreSQL in trouble under load: 503 with Retry-After, nothing lost, doubled or set aside, and it heals."""
 
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import count
 
 import psycopg
 import pytest
@@ -24,9 +22,8 @@ from shared.messaging.outbox import BusUnavailable
 from shared.messaging.postgres import PostgresBus
 from shared.settings import Settings
 from tests.conftest import ISSUER, Api, As, Cluster, running_cluster
-from tests.fault.polite import Polite, asked, letters, may_be_repeated, nothing_lost_or_doubled
-from tests.integration.messaging.effects import Running
-from tests.lists import Firm, firm
+from tests.fault.polite import Load, Polite, asked, letters, may_be_repeated, nothing_lost_or_doubled
+from tests.lists import firm
 
 Admin = psycopg.Connection[tuple[object, ...]]
 DATABASES = (*SERVICE_NAMES, BUS)
@@ -55,31 +52,6 @@ def admin(cluster: Cluster) -> Iterator[Admin]:
 @pytest.fixture
 def polite(as_role: As) -> Polite:
     return Polite(as_role("provincial_ecology"))
-
-
-class Load:
-    """Firms registered one after another by several callers, until the test has seen enough."""
-
-    def __init__(self, polite: Polite) -> None:
-        self.firms: list[Firm] = []
-        self._numbers, self._polite, self.enough = count(1), polite, threading.Event()
-        self._callers = [Running(self._register) for _ in range(6)]
-
-    def _register(self, stop: threading.Event) -> None:
-        while not self.enough.is_set():
-            self.firms.append(one := firm(next(self._numbers)))
-            self._polite.registers(one)
-
-    def __enter__(self) -> "Load":
-        for caller in self._callers:
-            caller.__enter__()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.enough.set()
-        for caller in self._callers:
-            caller.join(60)
-            assert caller.failure is None, repr(caller.failure)
 
 
 def caught_up(system: System, load: Load) -> None:
