@@ -56,6 +56,7 @@ def test_the_command_in_a_failure_repeats_it_in_a_process_of_its_own(world: Worl
     assert told == "python -m tests.fault.simulation --seeds 1 --from 3"
     done = subprocess.run([sys.executable, *told.split()[1:]], capture_output=True, text=True, check=True)
     assert done.stdout.split()[-1] == ended.mark
+    assert (done.stderr, len(done.stdout.splitlines())) == ("", 1), "it says its own, and nothing of what it broke"
 
 
 def first_failure(world: World) -> list[str]:
