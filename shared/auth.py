@@ -16,6 +16,7 @@ from shared.problems import Text, Unauthorized
 
 AUDIENCE = "cleanprod"
 TOKEN_SECONDS = 600
+CLOCKS_DIFFER = 60  # how far the issuer's clock may be ahead of ours
 
 ECOLOGY = frozenset({"provincial_ecology", "city_ecology", "county_ecology"})
 INDUSTRY = frozenset({"provincial_industry", "city_industry", "county_industry"})
@@ -113,7 +114,7 @@ class TokenVerifier:
 
     def __init__(self, keys: Callable[[], KeySet], issuer: str) -> None:
         self._keys, self._issuer = keys, issuer
-        self._known: dict[str, tuple[float, Caller]] = {}
+        self._known: dict[str, tuple[float, float, Caller]] = {}
 
     @classmethod
     def from_jwks(cls, jwks: Any, issuer: str) -> "TokenVerifier":
@@ -128,30 +129,32 @@ class TokenVerifier:
     def caller(self, token: str, now: float) -> Caller:
         """The token's holder; raises `Unauthorized` for anything that is not a valid, current access token."""
         known = self._known.get(token)
-        if known is not None and known[0] > now:
-            return known[1]
-        caller, expires = self._verify(token, now)
+        if known is not None and known[0] <= now < known[1]:
+            return known[2]
+        valid_from, expires, caller = self._verify(token, now)
         if len(self._known) > 10_000:
-            self._known = {t: k for t, k in self._known.items() if k[0] > now}
+            self._known = {t: k for t, k in self._known.items() if k[1] > now}
             if len(self._known) > 10_000:
                 self._known = {}
-        self._known[token] = (expires, caller)
+        self._known[token] = (valid_from, expires, caller)
         return caller
 
-    def _verify(self, token: str, now: float) -> tuple[Caller, float]:
+    def _verify(self, token: str, now: float) -> tuple[float, float, Caller]:
         try:
             decoded = jwt.decode(token, self._keys(), algorithms=["ES256"])
         except (JoseError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise _invalid() from error
-        claims, expires = decoded.claims, decoded.claims.get("exp")
+        claims, issued, expires = decoded.claims, decoded.claims.get("iat"), decoded.claims.get("exp")
         if decoded.header.get("typ") != "at+jwt" or claims.get("iss") != self._issuer or claims.get("aud") != AUDIENCE:
             raise _invalid()
-        if type(expires) is not int or expires <= now or claims.get("role") not in ROLES or not claims.get("sub"):
+        if type(issued) is not int or issued - CLOCKS_DIFFER > now or type(expires) is not int or expires <= now:
+            raise _invalid()
+        if claims.get("role") not in ROLES or not claims.get("sub"):
             raise _invalid()
         caller = _caller(claims)
         if caller.oversees and not caller.jurisdiction:
             raise _invalid()  # every place begins with no place: it would see the whole province
-        return caller, float(expires)
+        return issued - CLOCKS_DIFFER, expires, caller
 
 
 def _caller(claims: dict[str, Any]) -> Caller:

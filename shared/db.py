@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
+from weakref import WeakSet
 
 import psycopg
 import sqlalchemy as sa
@@ -45,6 +46,21 @@ def plain_url(url: str) -> str:
     return urlunsplit(parts._replace(scheme="postgresql"))
 
 
+class _Cursor(psycopg.Cursor[Any]):
+    """Notes a session whose server takes no writes, a standby after a failover: it is not used again."""
+
+    def execute(self, *given: Any, **options: Any) -> "_Cursor":
+        try:
+            return super().execute(*given, **options)
+        except psycopg.errors.ReadOnlySqlTransaction:
+            _STANDBYS.add(self.connection)
+            raise
+
+
+# Sessions that stay with their server when its successor has taken over.
+_STANDBYS: WeakSet[Any] = WeakSet()
+
+
 class Database:
     """One PostgreSQL database as one role."""
 
@@ -55,7 +71,7 @@ class Database:
             pool_size=pool,
             max_overflow=30,
             pool_timeout=10,
-            connect_args={"prepare_threshold": 5, **BOUNDED},
+            connect_args={"prepare_threshold": 5, "cursor_factory": _Cursor, **BOUNDED},
         )
         sa.event.listen(self.engine, "checkin", _note_rest)
         sa.event.listen(self.engine, "checkout", _ping_rested)
@@ -83,6 +99,9 @@ class Database:
             connection: psycopg.Connection[Any] = pooled.driver_connection  # type: ignore[assignment]
             yield connection
             connection.commit()
+        except psycopg.errors.ReadOnlySqlTransaction:
+            _STANDBYS.add(connection)  # a pipeline's errors do not come by way of its cursors
+            raise
         finally:
             pooled.close()  # what was not committed is rolled back with it
 
@@ -103,6 +122,8 @@ def _note_rest(_: object, record: sa.pool.ConnectionPoolEntry) -> None:
 
 def _ping_rested(connection: Any, record: sa.pool.ConnectionPoolEntry, _: object) -> None:
     """Ask a connection that rested a while whether it lives; asking a busy one costs as much as a statement."""
+    if _STANDBYS and connection in _STANDBYS:
+        raise sa.exc.InvalidatePoolError()
     since = record.info.get("rested_since")
     if since is None or time.monotonic() - since < RESTED:
         return
@@ -194,6 +215,8 @@ def unwell(error: BaseException) -> bool:
     if isinstance(error, sa.exc.TimeoutError):
         return True
     cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+    if isinstance(cause, psycopg.errors.ReadOnlySqlTransaction):
+        return True
     return isinstance(cause, psycopg.OperationalError) and not _sqlstate(error).startswith("54")
 
 

@@ -159,7 +159,8 @@ def _do(kind: JobKind, job: Job, db: Database, clock: Clock) -> None:
     try:
         with db.begin() as tx:
             result = kind.run(Work(job, tx, clock.today(), tell))
-            ended = _update(job, state="succeeded", result=result, rows_done=Job.rows_total, content=None)
+            whole = sa.func.coalesce(col(Job.rows_total), col(Job.rows_done))  # not every kind counts rows
+            ended = _update(job, state="succeeded", result=result, rows_done=whole, content=None)
             if tx.execute(ended.returning(col(Job.id))).first() is None:
                 raise LostLease(str(job.id))
     except JobFailed as failure:

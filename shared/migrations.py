@@ -29,12 +29,16 @@ def configure(service: Service, url: str) -> Config:
 
 
 def upgrade(service: Service, owner_url: str, app_role: str = "") -> None:
-    """Bring a database to the newest revision as its owner; the application's role may not alter what is append-only."""
+    """Bring a database to the newest revision as its owner; the application's role may not alter what is append-only.
+
+    A database that newer code has brought further is left as it is: the older code is one step back, or a replica of it.
+    """
     db = Database(owner_url, pool=2)
     try:
         with db.engine.connect() as guard:
             guard.execute(sa.text("SELECT pg_advisory_lock(:lock)"), {"lock": MIGRATION_LOCK})
-            command.upgrade(configure(service, owner_url), "head")
+            if not _is_newer(service, db):
+                command.upgrade(configure(service, owner_url), "head")
             guard.execute(sa.text("SELECT pg_advisory_unlock(:lock)"), {"lock": MIGRATION_LOCK})
         if app_role:
             with db.begin() as tx:
@@ -60,6 +64,20 @@ def head_of(service: Service) -> str | None:
 
 
 def at_head(service: Service, db: Database) -> bool:
-    """Whether the database has exactly the revision that this code was written for."""
+    """Whether the database has the revision that this code was written for, or a later one.
+
+    A later one has only added (infra/upgrade.md): older processes serve on while newer ones take their place.
+    """
+    return revision_of(db) >= (head_of(service) or "")
+
+
+def revision_of(db: Database) -> str:
+    """The database's revision; empty before the first. Revisions are numbers of four digits."""
     with db.read() as tx:
-        return bool(tx.execute(sa.text("SELECT version_num FROM alembic_version")).scalar_one() == head_of(service))
+        if tx.execute(sa.text("SELECT to_regclass('alembic_version')")).scalar_one() is None:
+            return ""
+        return str(tx.execute(sa.text("SELECT version_num FROM alembic_version")).scalar() or "")
+
+
+def _is_newer(service: Service, db: Database) -> bool:
+    return revision_of(db) > (head_of(service) or "")

@@ -17,7 +17,7 @@ import uvicorn
 from shared import logs, metrics, status
 from shared.app import Edge, create_app
 from shared.auth import TokenVerifier
-from shared.clock import Clock
+from shared.clock import Clock, utc_now
 from shared.db import Database
 from shared.events import load_catalogue
 from shared.health import Health
@@ -34,6 +34,8 @@ from shared.service import Context, Service
 from shared.settings import DatabaseUrls, Settings
 
 log = structlog.get_logger("run")
+
+CLOCKS_APART = timedelta(minutes=5)
 
 Bus = PostgresBus | KafkaBus
 StopLoop = Callable[[threading.Event], None]
@@ -92,10 +94,23 @@ def _consume(service: Service, bus: Bus, settler: Settler, stop: threading.Event
 def run_daily(service: Service, context: Context, stop: threading.Event) -> None:
     """Run the daily job at start and after every legal midnight; housekeeping with it."""
     while not stop.is_set():
+        if (apart := clocks_apart(context.db)) > CLOCKS_APART:
+            log.error("daily.clocks_apart", service=service.name, apart=str(apart))
+            stop.wait(5.0)
+            continue
         daily(service, context, context.clock.today())
         prune(context.db)
         seconds = context.clock.next_midnight().timestamp() - time.time()
         stop.wait(min(60.0, max(1.0, seconds)))
+
+
+def clocks_apart(db: Database) -> timedelta:
+    """By how much our clock and the database's differ. One of them is wrong, and a day that was closed stays closed."""
+    with db.plain() as connection:
+        row = connection.execute("SELECT clock_timestamp()").fetchone()
+    assert row is not None
+    difference: timedelta = row[0] - utc_now()
+    return abs(difference)
 
 
 def daily(service: Service, context: Context, today: date) -> bool:

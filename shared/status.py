@@ -23,6 +23,6 @@ def overdue_days(context: Context) -> float:
     try:
         with context.db.read() as tx:
             last = tx.execute(sa.text("SELECT max(day) FROM daily_run")).scalar_one()
-    except sa.exc.OperationalError:
+    except sa.exc.SQLAlchemyError:
         return math.nan
     return float((context.clock.today() - date.fromisoformat(str(last))).days) if last else 0.0

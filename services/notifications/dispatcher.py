@@ -23,12 +23,12 @@ from services.notifications.lanes import (
 )
 from services.notifications.models import Progress
 from services.notifications.schedule import Schedule
+from services.notifications.timing import DatabaseClock
 from services.notifications.transport import Limits, Transport
 from services.notifications.waking import Alarm, waker_of
 from services.notifications.webhooks import Receiver, allowed_targets, judge, outgoing, receiver_of
 from services.notifications.windows import Window, Windows
 from shared import metrics
-from shared.clock import utc_now
 from shared.crashpoints import crash_point
 from shared.presence import Presence
 from shared.service import Context
@@ -141,6 +141,8 @@ class Dispatcher:
             self._looked_at = now
             await asyncio.to_thread(self._present.confirm)
             await asyncio.to_thread(free_the_dead, self._context.db)
+            if isinstance(self._outside.now, DatabaseClock):
+                await asyncio.to_thread(self._outside.now.look)
 
     async def _ring(self, alarm: Alarm) -> None:
         while True:
@@ -256,7 +258,7 @@ class Dispatcher:
 
 def send_due(context: Context, now: datetime | None = None) -> int:
     """Send everything that is due (at `now`), and what becomes due by it; returns how many attempts were made."""
-    return uvloop.run(_drain(context, (lambda: now) if now is not None else utc_now))
+    return uvloop.run(_drain(context, (lambda: now) if now is not None else DatabaseClock(context.db)))
 
 
 async def _drain(context: Context, now: Callable[[], datetime]) -> int:
@@ -275,7 +277,8 @@ async def _dispatch(context: Context, stop: threading.Event) -> None:
             Transport(allowed_targets(context), limits=LIMITS) as transport,
             waker_of(context, DELIVERIES).alarm() as alarm,
         ):
-            await Dispatcher(context, Outside(transport, _schedule(context), utc_now), present).run(stop, alarm)
+            now = await asyncio.to_thread(DatabaseClock, context.db)
+            await Dispatcher(context, Outside(transport, _schedule(context), now), present).run(stop, alarm)
 
 
 def _schedule(context: Context) -> Schedule:

@@ -10,8 +10,7 @@ from sqlmodel import Session, col
 
 from services.notifications.models import Delivery, EventLog, Lane, LogHead, Progress, State, Subscription
 from services.notifications.rules import owner_of_subscription, visible, wanted_by_subscription
-from shared.clock import utc_now
-from shared.db import Fixed, Utc, driver
+from shared.db import Fixed, driver
 
 
 def lock_head(tx: Session) -> int:
@@ -22,18 +21,17 @@ def lock_head(tx: Session) -> int:
 
 def match_event(tx: Session, seq: int, today: date) -> int:
     """Owe one event, just appended, to the active subscriptions that want it; returns to how many lanes."""
-    values = {"seq": seq, "now": utc_now(), "today": today}
+    values = {"seq": seq, "today": today}
     (lanes,) = _owing_event().run(driver(tx), **values).fetchone() or (0,)
     return int(lanes)
 
 
 def catch_up(tx: Session, subscription: Subscription, today: date) -> None:
     """Owe everything since the subscription was last matched, and wake what waits. The head must be locked."""
-    now = utc_now()
-    values = {"subscription": subscription.id, "since": subscription.matched_seq, "now": now, "today": today}
+    values = {"subscription": subscription.id, "since": subscription.matched_seq, "today": today}
     tx.execute(_owing_since(), values)
     idle = sa.update(Lane).where(col(Lane.subscription_id) == subscription.id, col(Lane.lease_token).is_(None))
-    tx.execute(idle.values(due_at=now))
+    tx.execute(idle.values(due_at=sa.func.now()))
 
 
 @cache
@@ -50,7 +48,7 @@ def _owing_since() -> sa.Select[int]:
 
 def _owing(which: sa.ColumnElement[bool]) -> sa.Select[int]:
     """Makes deliveries and lanes; built once, because it is run for every event."""
-    now = sa.bindparam("now", type_=Utc)
+    now = sa.func.now()
     owed = sa.select(
         sa.func.gen_random_uuid(),
         col(Subscription.id),

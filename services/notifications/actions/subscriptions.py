@@ -142,7 +142,8 @@ def retry(tx: Session, delivery: Delivery) -> Delivery:
     """Owe a dead delivery again, ahead of what waits behind it."""
     if delivery.state is not Progress.DEAD:
         raise MoveNotAllowed(delivery.state.value, [])
-    delivery.state, delivery.first_at, delivery.done_at, delivery.next_at = Progress.READY, None, None, utc_now()
+    now = tx.execute(sa.select(sa.func.now())).scalar_one()
+    delivery.state, delivery.first_at, delivery.done_at, delivery.next_at = Progress.READY, None, None, now
     tx.flush()
     lane = insert(Lane).values(
         subscription_id=delivery.subscription_id, subject=delivery.subject, due_at=delivery.next_at

@@ -1,9 +1,11 @@
 """python -m tests.fault.simulation --seeds N --from S: play seeds, stop at the first that fails and say how to repeat it."""
 
 import argparse
+import logging
 import sys
 import time
 
+from shared import logs
 from tests.conftest import running_cluster
 from tests.fault.simulation.run import SeedFailed, play, world_on
 
@@ -15,6 +17,8 @@ def main() -> None:
     parser.add_argument("--trace", action="store_true", help="print what happened")
     parser.add_argument("--go-on", action="store_true", help="play the rest after a failure")
     given = parser.parse_args()
+    logs.setup("CRITICAL")  # what the product says of the faults is no news here
+    logging.disable(logging.CRITICAL)
     with running_cluster() as cluster, world_on(cluster) as world:
         began = time.monotonic()
         for seed in range(given.first, given.first + given.seeds):

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from joserfc.jwk import ECKey
 
-from shared.auth import AUDIENCE, TOKEN_SECONDS, Caller, TokenSigner, TokenVerifier
+from shared.auth import AUDIENCE, CLOCKS_DIFFER, TOKEN_SECONDS, Caller, TokenSigner, TokenVerifier
 from shared.problems import Unauthorized
 
 ISSUER, NOW = "http://issuer.example", time.time()
@@ -115,6 +115,13 @@ FORGED = {
     "expiry is text": signed(exp=str(int(NOW) + 600)),
     "expiry is true": signed(exp=True),
     "expiry is null": signed(exp=None),
+    "issued in the future": signed(iat=int(NOW) + 3600),
+    "not issued": signed(iat=...),
+    "issued as text": signed(iat=str(int(NOW))),
+    "issued is true": signed(iat=True),
+    "issued is null": signed(iat=None),
+    "issued is a fraction": signed(iat=NOW - 1.5),
+    "issued is beyond numbers": signed(iat=10**400),
     "another issuer": signed(iss="http://evil.example"),
     "issuer with a slash": signed(iss=ISSUER + "/"),
     "no issuer": signed(iss=...),
@@ -134,6 +141,7 @@ FORGED = {
 def test_the_genuine_token_names_its_caller() -> None:
     assert VERIFIER.caller(GOOD, NOW) == WHO
     assert VERIFIER.caller(signed(), NOW) == WHO
+    assert VERIFIER.caller(signed(iat=-(10**400), exp=10**400), NOW) == WHO, "no number is too large to compare"
 
 
 def test_there_are_at_least_forty_forgeries() -> None:
@@ -172,9 +180,24 @@ def test_a_remembered_token_is_not_remembered_beyond_its_expiry() -> None:
             verifier.caller(GOOD, int(NOW) + TOKEN_SECONDS + late)
 
 
+def test_an_issuer_whose_clock_is_a_little_ahead_is_believed_and_no_more() -> None:
+    assert VERIFIER.caller(signed(iat=int(NOW) + CLOCKS_DIFFER), int(NOW)) == WHO
+    with pytest.raises(Unauthorized):
+        VERIFIER.caller(signed(iat=int(NOW) + CLOCKS_DIFFER + 1), int(NOW))
+
+
+def test_a_clock_that_jumps_refuses_what_is_remembered_too() -> None:
+    verifier = TokenVerifier.from_jwks(SIGNER.jwks(), ISSUER)
+    assert verifier.caller(GOOD, NOW) == WHO
+    for hour in (-3600, 3600):
+        with pytest.raises(Unauthorized):
+            verifier.caller(GOOD, NOW + hour)
+    assert verifier.caller(GOOD, NOW) == WHO, "and knows it again when the clock is right"
+
+
 def test_what_is_remembered_has_a_limit() -> None:
     verifier = TokenVerifier.from_jwks(SIGNER.jwks(), ISSUER)
-    verifier._known = {f"t{n}": (NOW + 1, WHO) for n in range(10_001)}
+    verifier._known = {f"t{n}": (NOW - 1, NOW + 1, WHO) for n in range(10_001)}
     assert verifier.caller(GOOD, NOW) == WHO
     assert len(verifier._known) <= 10_001
 
