@@ -109,6 +109,14 @@ class Load:
         self.campaigns = self.started + campaigns
         self.start()
 
+    def another(self) -> None:
+        """One campaign more, from its beginning, beside those that run."""
+        with self._lock:
+            number, self.started, self.campaigns = self.started, self.started + 1, self.campaigns + 1
+        thread = threading.Thread(target=self._play, args=(number,), daemon=True)
+        thread.start()
+        self._threads.append(thread)
+
     @property
     def running(self) -> bool:
         return any(thread.is_alive() for thread in self._threads)
@@ -132,15 +140,18 @@ class Load:
 
     def _run(self) -> None:
         while (number := self._next()) is not None:
-            try:
-                Campaign(self.world, number).play()
-                self.played += 1
-            except Refused as refused:
-                self.complaints.append(f"campaign {number}: a polite caller was refused: {refused}")
-            except GaveUp as error:
-                self.complaints.append(f"campaign {number}: no answer in time: {error}")
-            except Exception as error:
-                self.complaints.append(f"campaign {number}: {error!r}")
+            self._play(number)
+
+    def _play(self, number: int) -> None:
+        try:
+            Campaign(self.world, number).play()
+            self.played += 1
+        except Refused as refused:
+            self.complaints.append(f"campaign {number}: a polite caller was refused: {refused}")
+        except GaveUp as error:
+            self.complaints.append(f"campaign {number}: no answer in time: {error}")
+        except Exception as error:
+            self.complaints.append(f"campaign {number}: {error!r}")
 
 
 class Campaign:
