@@ -115,7 +115,7 @@ OLD_LEASE = (
 )
 DOUBLED = "INSERT INTO {0} SELECT * FROM {0} WHERE {1}"
 TAMPERS: tuple[tuple[Compute, str, tuple[str, ...], str], ...] = (
-    (lost, "registry", (f"DELETE FROM enterprise WHERE {_one('enterprise')}",), "nothing is there"),
+    (lost, "registry", ("DELETE FROM enterprise",), "nothing is there"),
     (lost, "registry", (f"DELETE FROM consent WHERE {_one('consent')}",), "nothing is there"),
     (lost, "audits", (f"DELETE FROM round_step WHERE {_one('round_step', chr(39).join(('move = ', 'start', '')))}",), "nothing is there"),
     (lost, "audits", (f"DELETE FROM idempotency WHERE {_one('idempotency')}",), "its key is not stored"),
