@@ -23,6 +23,7 @@ BATCH = 200
 # Kafka's own seven days would lose what a consumer that is down longer, or a new one, has yet to hear.
 KEPT_WHOLE = {"retention.ms": "-1", "retention.bytes": "-1"}
 BROKERS_OWN = -1
+NEVER = -1  # the offset of a group that has settled nothing yet
 
 
 def _make(admin: Any, topic: str) -> None:
@@ -43,7 +44,8 @@ class KafkaBus:
     def __init__(self, servers: str) -> None:
         self._servers = servers.split(",")
         self._producer: Any = None
-        self._observers: dict[str, Any] = {}
+        self._observer: Any = None
+        self._admin: Any = None
         self._observing = threading.Lock()
 
     def prepare(self) -> None:
@@ -157,24 +159,25 @@ class KafkaBus:
     def lag(self, group: str, topics: list[str]) -> int:
         """Records that the group has not settled."""
         with self._observing:
-            consumer = self._observer(group)
+            consumer, admin = self._observers()
             parts = [TopicPartition(t, p) for t in topics for p in consumer.partitions_for_topic(t) or ()]
             starts, ends = consumer.beginning_offsets(parts), consumer.end_offsets(parts)
-            settled = {part: consumer.committed(part) for part in parts}
-            return sum(ends[p] - (settled[p] if settled[p] is not None else starts[p]) for p in parts)
+            # One question for all partitions: `committed` would ask for each, and health is asked for every few seconds.
+            settled = admin.list_group_offsets({group: parts})[group] if parts else {}
+            return sum(ends[p] - (starts[p] if settled[p].offset == NEVER else settled[p].offset) for p in parts)
 
-    def _observer(self, group: str) -> Any:
-        if group not in self._observers:
-            self._observers[group] = KafkaConsumer(
-                bootstrap_servers=self._servers, group_id=group, enable_auto_commit=False
-            )
-        return self._observers[group]
+    def _observers(self) -> tuple[Any, Any]:
+        if self._observer is None:
+            self._observer = KafkaConsumer(bootstrap_servers=self._servers, enable_auto_commit=False)
+        if self._admin is None:
+            self._admin = KafkaAdminClient(bootstrap_servers=self._servers)
+        return self._observer, self._admin
 
     def check(self) -> None:
         """Raises when the broker does not answer."""
         try:
             with self._observing:
-                self._observer("cleanprod-health").topics()
+                self._observers()[0].topics()
         except KafkaError as error:
             raise BusUnavailable(repr(error)) from error
 
@@ -183,9 +186,11 @@ class KafkaBus:
             producer, self._producer = self._producer, None
             producer.close(timeout=1)
         with self._observing:
-            for observer in self._observers.values():
+            observer, admin, self._observer, self._admin = self._observer, self._admin, None, None
+            if observer is not None:
                 observer.close(autocommit=False)
-            self._observers.clear()
+            if admin is not None:
+                admin.close()
 
     def _connected(self) -> Any:
         if self._producer is None:

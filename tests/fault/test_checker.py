@@ -107,6 +107,7 @@ SWAP = (
     " SELECT min(seq) AS a, max(seq) AS b FROM event_log WHERE type = 'audits.obligation.created.v1' GROUP BY subject"
     " HAVING count(*) > 1 LIMIT 1) s WHERE seq IN (a, b)"
 )
+WAIVED = "round_id IN (SELECT id FROM audit_round WHERE state = 'cancelled')"
 NO_KEY = "ALTER TABLE {0} DROP CONSTRAINT {0}_pkey CASCADE"
 OLD_LEASE = (
     "INSERT INTO lane (subscription_id, subject, due_at, lease_until)"
@@ -114,7 +115,7 @@ OLD_LEASE = (
 )
 DOUBLED = "INSERT INTO {0} SELECT * FROM {0} WHERE {1}"
 TAMPERS: tuple[tuple[Compute, str, tuple[str, ...], str], ...] = (
-    (lost, "registry", (f"DELETE FROM enterprise WHERE {_one('enterprise')}",), "nothing is there"),
+    (lost, "registry", ("DELETE FROM enterprise",), "nothing is there"),
     (lost, "registry", (f"DELETE FROM consent WHERE {_one('consent')}",), "nothing is there"),
     (lost, "audits", (f"DELETE FROM round_step WHERE {_one('round_step', chr(39).join(('move = ', 'start', '')))}",), "nothing is there"),
     (lost, "audits", (f"DELETE FROM idempotency WHERE {_one('idempotency')}",), "its key is not stored"),
@@ -130,6 +131,11 @@ TAMPERS: tuple[tuple[Compute, str, tuple[str, ...], str], ...] = (
     (whole, "audits", ("DELETE FROM round_step WHERE number = 2",), "its history is numbered"),
     (whole, "audits", ("UPDATE round_step SET to_state = 'cancelled' WHERE number = 2",), "the one before ended in"),
     (whole, "audits", (f"UPDATE audit_round SET state = 'suspended' WHERE {_one('audit_round')}",), "its history ends in"),
+    (whole, "audits", (f"UPDATE audit_round SET attempt = attempt + 1 WHERE {_one('audit_round')}",), "attempt is"),
+    (whole, "audits", (f"UPDATE audit_round SET supplement_round = 5 WHERE {_one('audit_round')}",), "supplement_round is"),
+    (whole, "audits", ("UPDATE round_step SET move = 'resume' WHERE move = 'start'",), "it went on in"),
+    (whole, "audits", (f"DELETE FROM acceptance WHERE {_one('acceptance')}",), "acceptances, its history has"),
+    (whole, "audits", (f"UPDATE obligation SET status = 'pending' WHERE {_one('obligation', WAIVED)}",), "is cancelled and owes"),
     (whole, "notifications", ("DELETE FROM event_log WHERE seq = 3",), "the outward log has"),
     (whole, "notifications", ("UPDATE event_log SET body = body || ' ' WHERE seq = 3",), "is not what was emitted"),
     (whole, "incentives", (f"UPDATE decision SET result = result || ' ' WHERE {_one('decision')}",), "is not what its hash says"),

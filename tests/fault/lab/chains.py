@@ -1,7 +1,7 @@
 """I3 and I5: histories without a gap, and consumers that saw each aggregate's events in their order."""
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from itertools import pairwise
 from types import SimpleNamespace
@@ -17,6 +17,7 @@ def chains_whole(snapshot: Snapshot) -> list[str]:
     return [
         *_ledgers(snapshot),
         *_round_histories(snapshot),
+        *_ended_rounds(snapshot),
         *_versions(snapshot),
         *_outward_log(snapshot),
         *_decisions(snapshot),
@@ -48,6 +49,43 @@ def _round_histories(snapshot: Snapshot) -> list[str]:
         ]
         if lines and lines[-1]["to_state"] != audit_round["state"]:
             found.append(f"{name}: is {audit_round['state']}, its history ends in {lines[-1]['to_state']}")
+        found += [f"{name}: {line}" for line in _counters(audit_round, lines)]
+    return found
+
+
+def _counters(audit_round: Row, lines: Sequence[Row]) -> list[str]:
+    """What a round counts is what its history has, since it was last audited anew; it goes on where it was suspended."""
+    attempt, counted, left = 1, Counter[str](), ""
+    found = []
+    for line in lines:
+        if line["move"] in ("reaudit", "order-reaudit"):
+            attempt, counted = attempt + 1, Counter()
+        counted[line["move"]] += 1
+        if line["move"] == "suspend":
+            left = line["from_state"]
+        elif line["move"] == "resume" and line["to_state"] != left:
+            found.append(f"suspended in {left}, it went on in {line['to_state']}")
+    counts = {"attempt": attempt, "supplement_round": counted["submit-supplement"]}
+    counts["acceptance_attempts"] = counted["record-acceptance"]
+    found += [f"{key} is {audit_round[key]}, its history has {n}" for key, n in counts.items() if audit_round[key] != n]
+    return found
+
+
+def _ended_rounds(snapshot: Snapshot) -> list[str]:
+    """A cancelled round owes nothing; each acceptance that a history tells is there."""
+    duties, acceptances = (
+        snapshot.by("audits", "obligation", "round_id"),
+        snapshot.by("audits", "acceptance", "round_id"),
+    )
+    lines = Counter(r["round_id"] for r in snapshot.rows("audits", "round_step") if r["move"] == "record-acceptance")
+    found = []
+    for audit_round in snapshot.rows("audits", "audit_round"):
+        name, mine = f"round {audit_round['id']}", audit_round["id"]
+        if audit_round["state"] == "cancelled":
+            owed = [duty["code"] for duty in duties[mine] if duty["status"] in ("pending", "overdue")]
+            found += [f"{name}: is cancelled and owes {owed}"] if owed else []
+        if len(acceptances[mine]) != lines[mine]:
+            found.append(f"{name}: {len(acceptances[mine])} acceptances, its history has {lines[mine]}")
     return found
 
 
@@ -139,14 +177,14 @@ def _states_follow(snapshot: Snapshot) -> list[str]:
     found: list[str] = []
     moved: dict[str, str] = {}
     known: dict[str, int] = {}
-    done: dict[tuple[str, str], str] = {}
+    done: Counter[tuple[str, str]] = Counter()
     for e in snapshot.events():
         if e.type == "audits.round.moved.v1":
             moved[e.data["round"]] = e.data["state"]
         elif e.type in ("registry.enterprise.registered.v1", "registry.enterprise.changed.v1"):
             known[e.subject] = max(known.get(e.subject, 0), e.data["version"])
         elif e.type in ("audits.obligation.done.v1", "audits.obligation.waived.v1"):
-            done[e.data["round"], e.data["code"]] = e.type
+            done[e.data["round"], e.data["code"]] += 1
     for row in snapshot.rows("audits", "audit_round"):
         if moved.get(str(row["id"]), row["state"]) != row["state"]:
             found.append(f"round {row['id']}: is {row['state']}, was last told to be {moved[str(row['id'])]}")
@@ -157,8 +195,14 @@ def _states_follow(snapshot: Snapshot) -> list[str]:
             for uscc, version in known.items()
             if copies.get(uscc) != version
         ]
-    for row in snapshot.rows("audits", "obligation"):
-        closed = row["status"] in ("done", "done_late", "waived")
-        if closed != ((str(row["round_id"]), row["code"]) in done):
-            found.append(f"obligation {row['code']} of round {row['round_id']} is {row['status']}, told {not closed}")
+    closed = Counter(
+        (str(row["round_id"]), row["code"])
+        for row in snapshot.rows("audits", "obligation")
+        if row["status"] in ("done", "done_late", "waived")
+    )
+    found += [
+        f"obligation {code} of round {of}: {closed[of, code]} are closed, {done[of, code]} were told to be"
+        for of, code in closed | done
+        if closed[of, code] != done[of, code]
+    ]
     return found

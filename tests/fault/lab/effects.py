@@ -24,6 +24,13 @@ class Effect:
     service: str
     table: str
     mine: Match
+    by: str = "id"  # the column that narrows the search: what the request says under that name, or what the path names
+
+    def sought(self, op: Operation, parts: tuple[str, ...]) -> str:
+        """The value of that column in the row of an operation; empty where nobody knows."""
+        if self.mine is answered:
+            return str(op.answer.get("job") or op.answer.get("id")) if op.answer is not None else ""
+        return str(op.json[self.by]) if isinstance(op.json, dict) and self.by in op.json else parts[0]
 
 
 def same(*names: str) -> Match:
@@ -33,7 +40,7 @@ def same(*names: str) -> Match:
 
 def answered(row: Row, op: Operation, parts: tuple[str, ...]) -> bool:
     """The row is the one that the answer named; an unanswered one cannot be told from others."""
-    return op.answer is not None and str(row["id"]) == str(op.answer.get("job") or op.answer["id"])
+    return op.answer is not None and str(row["id"]) == str(op.answer.get("job") or op.answer.get("id"))
 
 
 def named(row: Row, op: Operation, parts: tuple[str, ...]) -> bool:
@@ -49,25 +56,25 @@ def _step(row: Row, op: Operation, parts: tuple[str, ...]) -> bool:
 
 
 EFFECTS = (
-    Effect(r"/registry/v1/enterprises", "registry", "enterprise", same("uscc")),
-    Effect(r"/registry/v1/enterprises/(\w+)/facts", "registry", "fact", lambda r, o, p: r["uscc"] == p[0] and same("code", "value")(r, o, p)),
-    Effect(r"/registry/v1/experts", "registry", "expert", same("name")),
-    Effect(r"/registry/v1/institutions", "registry", "institution", same("uscc")),
-    Effect(r"/registry/v1/clients", "registry", "client", same("role", "name", "uscc")),
+    Effect(r"/registry/v1/enterprises", "registry", "enterprise", same("uscc"), by="uscc"),
+    Effect(r"/registry/v1/enterprises/(\w+)/facts", "registry", "fact", same("code", "value"), by="uscc"),
+    Effect(r"/registry/v1/experts", "registry", "expert", same("name"), by="name"),
+    Effect(r"/registry/v1/institutions", "registry", "institution", same("uscc"), by="uscc"),
+    Effect(r"/registry/v1/clients", "registry", "client", same("role", "name", "uscc"), by="name"),
     Effect(r"/registry/v1/clients/(.+)/rotate-secret", "registry", "client", lambda r, o, p: r["id"] == p[0] and bool(r["rotated_at"])),
-    Effect(r"/registry/v1/consents", "registry", "consent", same("uscc", "bank")),
+    Effect(r"/registry/v1/consents", "registry", "consent", same("uscc", "bank"), by="uscc"),
     Effect(r"/registry/v1/consents/(.+)/revoke", "registry", "consent", lambda r, o, p: str(r["id"]) == p[0] and bool(r["revoked_at"])),
     Effect(r"/registry/v1/imports", "registry", "job", answered),
-    Effect(r"/audits/v1/lists", "audits", "mandatory_list", same("document_no")),
+    Effect(r"/audits/v1/lists", "audits", "mandatory_list", same("document_no"), by="document_no"),
     Effect(r"/audits/v1/lists/(.+)/imports", "audits", "job", answered),
     Effect(r"/audits/v1/lists/(.+)/publish", "audits", "mandatory_list", lambda r, o, p: str(r["id"]) == p[0] and r["state"] == "published"),
     Effect(r"/audits/v1/entries/(.+)/withdraw", "audits", "list_entry", lambda r, o, p: str(r["id"]) == p[0] and r["state"] == "withdrawn"),
     Effect(r"/audits/v1/files", "audits", "audit_file", answered),
-    Effect(r"/audits/v1/rounds/([^/]+)/measures", "audits", "measure", lambda r, o, p: str(r["round_id"]) == p[0] and same("name")(r, o, p)),
-    Effect(r"/audits/v1/rounds/([^/]+)/([a-z-]+)", "audits", "round_step", _step),
-    Effect(r"/credit/v1/records", "credit", "credit_record", same("uscc", "document_no")),
-    Effect(r"/incentives/v1/tier-lists/(.+)/publish", "incentives", "tier_list", same("document_no")),
-    Effect(r"/notifications/v1/subscriptions", "notifications", "subscription", same("url")),
+    Effect(r"/audits/v1/rounds/([^/]+)/measures", "audits", "measure", same("name"), by="round_id"),
+    Effect(r"/audits/v1/rounds/([^/]+)/([a-z-]+)", "audits", "round_step", _step, by="round_id"),
+    Effect(r"/credit/v1/records", "credit", "credit_record", same("uscc", "document_no"), by="document_no"),
+    Effect(r"/incentives/v1/tier-lists/(.+)/publish", "incentives", "tier_list", same("document_no"), by="document_no"),
+    Effect(r"/notifications/v1/subscriptions", "notifications", "subscription", same("url"), by="url"),
     Effect(r"/notifications/v1/subscriptions/([^/]+)/(verify|rotate-secret)", "notifications", "subscription", named),
 )  # fmt: skip
 
@@ -100,7 +107,8 @@ def _rows_of(snapshot: Snapshot, operation: Operation) -> list[Row] | None:
     if found is None:
         return None
     effect, parts = found
-    return [row for row in snapshot.rows(effect.service, effect.table) if effect.mine(row, operation, parts)]
+    near = snapshot.near(effect.service, effect.table, effect.by, effect.sought(operation, parts))
+    return [row for row in near if effect.mine(row, operation, parts)]
 
 
 def nothing_lost(snapshot: Snapshot, history: History, sealer: Sealer, ids: dict[str, str]) -> list[str]:

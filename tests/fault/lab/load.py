@@ -8,18 +8,17 @@ from datetime import date, timedelta
 from typing import Any, cast
 
 from infra import fiction
-from infra.audit_story import RoundStory
 from infra.client import Caller, until
 from infra.credentials import uscc_of
 from infra.fiction import Firm
 from shared.codes import make_uscc
 from tests.fault.lab.caller import GaveUp, LabCaller, Refused
 from tests.fault.lab.history import History
+from tests.fault.lab.rounds import DEPTHS, Round
 from tests.fault.lab.topology import TODAY, Lab
 
 PUBLISHED = date(2026, 3, 10)
 CITIES = {"4302": ("430202", "430204", "430223"), "4306": ("430602", "430603", "430621")}
-DEPTHS = ("listed", "started", "reported", "evaluated", "accepted")
 PUBLIC_TYPES = ["audits.list_entry.published.v1", "audits.acceptance.recorded.v1", "credit.record.published.v1"]
 
 
@@ -109,6 +108,14 @@ class Load:
         self.campaigns = self.started + campaigns
         self.start()
 
+    def another(self) -> None:
+        """One campaign more, from its beginning, beside those that run."""
+        with self._lock:
+            number, self.started, self.campaigns = self.started, self.started + 1, self.campaigns + 1
+        thread = threading.Thread(target=self._play, args=(number,), daemon=True)
+        thread.start()
+        self._threads.append(thread)
+
     @property
     def running(self) -> bool:
         return any(thread.is_alive() for thread in self._threads)
@@ -132,15 +139,18 @@ class Load:
 
     def _run(self) -> None:
         while (number := self._next()) is not None:
-            try:
-                Campaign(self.world, number).play()
-                self.played += 1
-            except Refused as refused:
-                self.complaints.append(f"campaign {number}: a polite caller was refused: {refused}")
-            except GaveUp as error:
-                self.complaints.append(f"campaign {number}: no answer in time: {error}")
-            except Exception as error:
-                self.complaints.append(f"campaign {number}: {error!r}")
+            self._play(number)
+
+    def _play(self, number: int) -> None:
+        try:
+            Campaign(self.world, number).play()
+            self.played += 1
+        except Refused as refused:
+            self.complaints.append(f"campaign {number}: a polite caller was refused: {refused}")
+        except GaveUp as error:
+            self.complaints.append(f"campaign {number}: no answer in time: {error}")
+        except Exception as error:
+            self.complaints.append(f"campaign {number}: {error!r}")
 
 
 class Campaign:
@@ -264,24 +274,10 @@ class FirmStory:
         self.province.patch(place, {"address": f"示例路{self.chance.randint(1, 999)}号"}, version)
 
     def audit(self, depth: str) -> None:
-        if depth == "listed":
-            return
-        story = RoundStory(
+        Round(
             cast(Caller, self.enterprise), cast(Caller, self.city), self.round_id, self.world.experts,
-            PUBLISHED + timedelta(days=2), TODAY, pace=4,
-        )  # fmt: skip
-        story.disclose_and_start(uscc_of("institution") if self.chance.random() < 0.5 else None)
-        if depth == "started":
-            return
-        story.audit()
-        story.report()
-        if depth == "reported":
-            return
-        story.evaluation()
-        if depth == "evaluated":
-            return
-        story.implement()
-        story.acceptance(f"环验示例{self.firm.uscc}号", self.chance.choice(("I", "II")))
+            PUBLISHED + timedelta(days=2), TODAY, pace=4, province=self.province, chance=self.chance,
+        ).play(depth)  # fmt: skip
 
     def look_on(self) -> None:
         """What others see of it; the checker says whether they may."""

@@ -98,7 +98,8 @@ def _play(lab: Lab, plan: Plan, record: Record, say: Callable[[str], None]) -> N
     history = History(lab.folder / "history.jsonl")
     world = World(lab, history, plan.seed)
     world.prepare()
-    load, nemesis = Load(world, plan.campaigns, plan.threads), Nemesis(world, random.Random(plan.seed))
+    load = Load(world, plan.campaigns, plan.threads)
+    nemesis = Nemesis(world, random.Random(plan.seed), begin=load.another)
     record.faults = nemesis.counts
     checker = Checker(lab, world)
     load.start()

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
@@ -23,6 +23,7 @@ class Snapshot:
     """The rows of every table of every service."""
 
     tables: Mapping[str, Mapping[str, list[Row]]]
+    _indices: dict[tuple[str, str, str], dict[str, list[Row]]] = field(default_factory=dict, compare=False)
 
     def rows(self, service: str, table: str) -> list[Row]:
         return self.tables[service][table]
@@ -32,6 +33,16 @@ class Snapshot:
         for row in self.rows(service, table):
             found[row[column]].append(row)
         return found
+
+    def near(self, service: str, table: str, column: str, value: str) -> list[Row]:
+        """The rows with a value in a column, as text; the index is made once, for thousands ask."""
+        key = (service, table, column)
+        if key not in self._indices:
+            index: dict[str, list[Row]] = {}
+            for row in self.rows(service, table):
+                index.setdefault(str(row[column]), []).append(row)
+            self._indices[key] = index
+        return self._indices[key].get(value, [])
 
     @property
     def counts(self) -> dict[str, int]:

@@ -46,6 +46,13 @@ class Part:
         if self.pid:
             os.kill(self.pid, number)
 
+    def kill(self) -> None:
+        """SIGKILL, and it has ended."""
+        process = self.process
+        self.send(signal.SIGKILL)
+        if process is not None:
+            process.wait()
+
     def tail(self, size: int = 3000) -> str:
         return self.log.read_text(errors="replace")[-size:] if self.log.exists() else ""
 
@@ -69,15 +76,11 @@ class Supervisor:
         chosen = [part for name, part in self.parts.items() if name.startswith(prefix)]
         self._held |= {part.name for part in chosen}
         for part in chosen:
-            part.send(signal.SIGKILL)
+            part.kill()
         try:
             yield
         finally:
             self._held.clear()
-
-    @property
-    def all_ready(self) -> bool:
-        return all(part.pid and part.ready() for part in self.parts.values())
 
     def stop(self) -> None:
         """Ask all to end, wait, then insist."""

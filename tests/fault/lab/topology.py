@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-
-import httpx
 
 from infra import credentials
 from infra.client import until
@@ -69,12 +68,17 @@ class Lab:
         return self.bases[path.split("/")[1]]
 
     def wait_ready(self, seconds: float = 120) -> None:
+        """Until every part has answered once; who has is not asked again, for that is work for them and for us."""
+        waiting = list(self.supervisor.parts.values())
+
+        def ready() -> bool:
+            waiting[:] = [part for part in waiting if not (part.pid and part.ready())]
+            return not waiting
+
         try:
-            until(lambda: self.supervisor.all_ready, seconds, "the topology to be ready")
+            until(ready, seconds, "the topology to be ready")
         except TimeoutError as error:
-            error.add_note(
-                "\n".join(f"== {p.name}\n{p.tail()}" for p in self.supervisor.parts.values() if not p.ready())
-            )
+            error.add_note("\n".join(f"== {part.name}\n{part.tail()}" for part in waiting))
             raise
 
 
@@ -235,7 +239,11 @@ def _asking(port: int, path: str) -> Callable[[], bool]:
 
 
 def _answers(port: int, path: str) -> bool:
+    connection = HTTPConnection("127.0.0.1", port, timeout=2)
     try:
-        return httpx.get(f"http://127.0.0.1:{port}{path}", timeout=2, trust_env=False).status_code == 200
-    except httpx.HTTPError:
+        connection.request("GET", path)
+        return connection.getresponse().status == 200
+    except (OSError, HTTPException):
         return False
+    finally:
+        connection.close()
