@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import metrics, tracing
-from shared.auth import TokenVerifier, missing_token
+from shared.auth import Caller, TokenVerifier, missing_token
 from shared.headers import completed
 from shared.health import Health, livez, metrics_page, readyz
 from shared.problems import NotFound, Problem, language_of
@@ -26,6 +26,7 @@ OPEN_PATHS = frozenset(
 MAX_BODY = 2 * 1024 * 1024
 MAX_UPLOAD = 64 * 1024 * 1024
 MAX_IN_FLIGHT = 400
+MAX_OF_ONE_CLIENT = 200  # whoever waits on streams and long polls leaves room for everybody else
 NEVER_REFUSED = frozenset({"/livez", "/readyz", "/metrics"})
 
 
@@ -57,6 +58,7 @@ class Edge:
 
     def __init__(self, api: FastAPI, verifier: TokenVerifier) -> None:
         self.api, self._verifier, self._in_flight = api, verifier, 0
+        self._of_client: dict[str, int] = {}
         self._app: ASGIApp = api
         contexts: dict[str, Context] = api.state.contexts
         self._shortcuts = [(way, contexts[s.name]) for s in api.state.services if s.name in contexts for way in s.shortcuts]
@@ -73,6 +75,7 @@ class Edge:
                 await self._guarded(scope, receive, headers, answer)
         finally:
             self._in_flight -= 1
+            self._let_go(scope)
             answer.measure()
         return None
 
@@ -117,7 +120,7 @@ class Edge:
         if not is_open(scope["path"]):
             if scheme.lower() != "bearer" or not token:
                 raise missing_token()
-            scope["state"]["caller"] = self._verifier.caller(token.strip(), time.time())
+            self._take_in(scope, self._verifier.caller(token.strip(), time.time()))
         if "\x00" in scope["path"]:
             raise NotFound()  # no name of ours holds a NUL, and PostgreSQL could not be asked
         if b"%00" in scope.get("query_string", b""):
@@ -125,6 +128,20 @@ class Edge:
         length = headers.get(b"content-length", "0")
         if length.isdecimal() and int(length) > _limit_of(headers):
             raise too_large()
+
+    def _take_in(self, scope: Scope, caller: Caller) -> None:
+        mine = self._of_client.get(caller.client_id, 0)
+        if mine >= MAX_OF_ONE_CLIENT:
+            raise unavailable()
+        self._of_client[caller.client_id] = mine + 1
+        scope["state"]["caller"] = caller
+
+    def _let_go(self, scope: Scope) -> None:
+        caller = scope.get("state", {}).get("caller")
+        if caller is not None:
+            left = self._of_client.pop(caller.client_id) - 1
+            if left:
+                self._of_client[caller.client_id] = left
 
 
 def _limit_of(headers: dict[bytes, str]) -> int:

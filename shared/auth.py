@@ -1,9 +1,10 @@
 """Who calls: ES256 access tokens, and what their holder may see."""
 
 import json
+import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ class Caller:
     jurisdiction: str
     uscc: str
     scopes: frozenset[str]
+    expires: float = field(default=math.inf, compare=False)  # of the token, in Unix seconds
 
     @property
     def is_authority(self) -> bool:
@@ -114,7 +116,7 @@ class TokenVerifier:
 
     def __init__(self, keys: Callable[[], KeySet], issuer: str) -> None:
         self._keys, self._issuer = keys, issuer
-        self._known: dict[str, tuple[float, float, Caller]] = {}
+        self._known: dict[str, tuple[float, Caller]] = {}
 
     @classmethod
     def from_jwks(cls, jwks: Any, issuer: str) -> "TokenVerifier":
@@ -129,17 +131,17 @@ class TokenVerifier:
     def caller(self, token: str, now: float) -> Caller:
         """The token's holder; raises `Unauthorized` for anything that is not a valid, current access token."""
         known = self._known.get(token)
-        if known is not None and known[0] <= now < known[1]:
-            return known[2]
-        valid_from, expires, caller = self._verify(token, now)
+        if known is not None and known[0] <= now < known[1].expires:
+            return known[1]
+        valid_from, caller = self._verify(token, now)
         if len(self._known) > 10_000:
-            self._known = {t: k for t, k in self._known.items() if k[1] > now}
+            self._known = {t: k for t, k in self._known.items() if k[1].expires > now}
             if len(self._known) > 10_000:
                 self._known = {}
-        self._known[token] = (valid_from, expires, caller)
+        self._known[token] = (valid_from, caller)
         return caller
 
-    def _verify(self, token: str, now: float) -> tuple[float, float, Caller]:
+    def _verify(self, token: str, now: float) -> tuple[float, Caller]:
         try:
             decoded = jwt.decode(token, self._keys(), algorithms=["ES256"])
         except (JoseError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
@@ -151,13 +153,13 @@ class TokenVerifier:
             raise _invalid()
         if claims.get("role") not in ROLES or not claims.get("sub"):
             raise _invalid()
-        caller = _caller(claims)
+        caller = _caller(claims, expires)
         if caller.oversees and not caller.jurisdiction:
             raise _invalid()  # every place begins with no place: it would see the whole province
-        return issued - CLOCKS_DIFFER, expires, caller
+        return issued - CLOCKS_DIFFER, caller
 
 
-def _caller(claims: dict[str, Any]) -> Caller:
+def _caller(claims: dict[str, Any], expires: float) -> Caller:
     return Caller(
         client_id=str(claims["sub"]),
         role=str(claims["role"]),
@@ -165,6 +167,7 @@ def _caller(claims: dict[str, Any]) -> Caller:
         jurisdiction=str(claims.get("jurisdiction", "")),
         uscc=str(claims.get("uscc", "")),
         scopes=frozenset(str(claims.get("scope", "")).split()),
+        expires=expires,
     )
 
 

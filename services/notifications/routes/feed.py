@@ -105,12 +105,13 @@ async def stream_events(
     asked = partial(Asked, me, feed.parse_types(types), STREAM_PAGE)
     start = await run_in_threadpool(_start, ctx, last_event_id or after)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_frames(ctx, asked, start), 200, headers, "text/event-stream")
+    now = time.time()
+    end = time.monotonic() + min(me.expires, now + TOKEN_SECONDS) - now
+    return StreamingResponse(_frames(ctx, asked, start, end), 200, headers, "text/event-stream")
 
 
-async def _frames(ctx: Context, asked: "partial[Asked]", after: int) -> AsyncIterator[bytes]:
+async def _frames(ctx: Context, asked: "partial[Asked]", after: int, end: float) -> AsyncIterator[bytes]:
     yield b"retry: 1000\n\n"
-    end = time.monotonic() + TOKEN_SECONDS
     async with waker_of(ctx, EVENTS).alarm() as alarm:
         beat = time.monotonic() + HEARTBEAT
         while (now := time.monotonic()) < end:

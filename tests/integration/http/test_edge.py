@@ -13,6 +13,7 @@ from shared import app as shared_app
 from shared.app import Edge
 from shared.db import Database
 from tests.conftest import Api, shown
+from tests.integration.http.conftest import As
 from tests.integration.http.proof import gate
 from tests.integration.messaging.effects import Running, effects, rows
 
@@ -157,6 +158,17 @@ def test_too_many_in_flight_are_refused_and_health_is_not(me: Api, nobody: Api, 
         assert nobody.get("/livez").status_code == nobody.get("/metrics").status_code == 200
         held.go.set()
     assert me.get(f"{THINGS}/1").status_code == 200
+
+
+def test_one_client_leaves_room_for_the_others(as_client: As, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared_app, "MAX_OF_ONE_CLIENT", 1)
+    one, other = as_client("one"), as_client("other")
+    with gate("held") as held, Running(lambda stop: one.post(THINGS, {"name": "a", "n": 1, "ending": "held"})):
+        assert held.entered.wait(20)
+        problem(one.get(f"{THINGS}/1"), 503, "overloaded")
+        assert other.post(THINGS, {"name": "b", "n": 2}).status_code == 201
+        held.go.set()
+    assert one.get(f"{THINGS}/1").status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 """The log has no gap and no late number; feed, stream and webhooks show the same events in the same bytes."""
 
 import json
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from uuid import uuid4
 
 import httpx
@@ -18,8 +20,10 @@ from infra.system import System
 from services.notifications.actions.log import append_event
 from services.notifications.models import EventLog, LogHead
 from services.notifications.queries.feed import cursor_of
+from services.registry.roles import scopes_of
+from shared.auth import TOKEN_SECONDS, Caller, TokenSigner
 from shared.run import daily
-from tests.conftest import TODAY, Api, As, shown
+from tests.conftest import ISSUER, TODAY, Api, As, Cluster, shown
 from tests.integration.notifications.receivers import (
     OTHER,
     Receiver,
@@ -236,6 +240,19 @@ def test_the_stream_carries_the_same_bytes_and_resumes_after_the_last_id(system:
         with client.stream("GET", path, headers=token | {"Last-Event-ID": shown_frames[0]["id"]}) as response:
             assert [json.loads(f["data"])["id"] for f in frames(response, 2)] == ids(first[1:])
         assert feed_ids(reader, after=shown_frames[1]["id"]) == ids(first[2:])
+
+
+def test_a_stream_ends_with_its_token(system: System, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["services.notifications.routes.feed"], "HEARTBEAT", 0.2)
+    signer = TokenSigner.from_file(cluster.home.secrets / "token_key.pem", ISSUER)
+    caller = Caller("short", "provincial_ecology", "省厅", "43", "", scopes_of("provincial_ecology"))
+    issued = time.time() - TOKEN_SECONDS + 2
+    headers = {"Authorization": f"Bearer {signer.issue(caller, issued)}"}
+    stream = partial(httpx.stream, "GET", headers=headers, timeout=20)
+    with served(system) as base, stream(f"{base}/notifications/v1/events/stream") as response:
+        assert response.status_code == 200
+        for _ in response.iter_lines():
+            assert time.time() < issued + TOKEN_SECONDS + 5, "it goes on although the token has expired"
 
 
 def test_feed_webhook_and_stream_show_the_same_set(system: System, as_role: As, receiver: Receiver) -> None:

@@ -4,6 +4,7 @@ import base64
 import hmac
 import json
 import time
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
@@ -197,7 +198,7 @@ def test_a_clock_that_jumps_refuses_what_is_remembered_too() -> None:
 
 def test_what_is_remembered_has_a_limit() -> None:
     verifier = TokenVerifier.from_jwks(SIGNER.jwks(), ISSUER)
-    verifier._known = {f"t{n}": (NOW - 1, NOW + 1, WHO) for n in range(10_001)}
+    verifier._known = {f"t{n}": (NOW - 1, replace(WHO, expires=NOW + 1)) for n in range(10_001)}
     assert verifier.caller(GOOD, NOW) == WHO
     assert len(verifier._known) <= 10_001
 
