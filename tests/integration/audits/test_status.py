@@ -1,11 +1,13 @@
 """The audit status: who sees what of it, its two clocks, and its short and its ordinary way answering alike."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+import sqlalchemy as sa
 from sqlmodel import select
 
 from infra.system import System
@@ -203,6 +205,29 @@ def test_the_ordinary_way_answers_what_the_short_way_cannot(listed: System, as_r
     ordinary = api.get(f"{path}?as_of={short['as_of']}").json()
     assert short == ordinary
     assert api.get(f"{path}?colour=red").status_code == 422
+
+
+def test_reads_that_come_together_are_answered_each_for_itself(listed: System, as_role: As) -> None:
+    """While the table is locked they gather in one query: roles, banks, firms, and one that nobody knows."""
+    know(listed, firm(2))
+    consent(listed)
+    views: list[tuple[str, dict[str, str]]] = [("bank", {"uscc": BANK}), ("bank", {"uscc": firm(7).uscc})]
+    views += [(role, fields) for role, fields, _ in VIEWS]
+    asked = [(as_role(role, **fields), firm(n)) for n in (1, 2, 3) for role, fields in views]
+
+    def answer(one: tuple[Api, Firm]) -> tuple[int, str, str]:
+        found = one[0].get(f"/audits/v1/enterprises/{one[1].uscc}/status")
+        return found.status_code, found.headers.get("ETag", ""), found.text.partition('"request_id"')[0]
+
+    alone = [answer(one) for one in asked]
+    assert len(set(alone)) > 6
+    with ThreadPoolExecutor(len(asked)) as pool, listed.contexts["audits"].db.begin() as tx:
+        tx.execute(sa.text("LOCK TABLE enterprise_copy IN ACCESS EXCLUSIVE MODE"))
+        together = [pool.submit(answer, one) for one in asked]
+        with pytest.raises(TimeoutError):
+            together[-1].result(0.3)
+        tx.rollback()
+        assert [one.result(20) for one in together] == alone
 
 
 def test_a_withdrawn_listing_gives_way_to_the_round_before_it(listed: System, as_role: As) -> None:
