@@ -31,6 +31,7 @@ log = structlog.get_logger("run")
 def main() -> None:
     """Start, or say in one sentence why not (exit 1)."""
     home = Home(Path(os.environ.get("CLEANPROD_HOME", "var")).resolve())
+    sys.setswitchinterval(0.0005)
     logs.setup(os.environ.get("CLEANPROD_LOG_LEVEL", "WARNING"))
     load_catalogue()
     try:
