@@ -1,6 +1,7 @@
 """KafkaBus: one topic per producing service, keyed by subject. The only module that imports kafka."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -9,7 +10,13 @@ from typing import Any
 import structlog
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
-from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.errors import (
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
+    KafkaError,
+    NotCoordinatorError,
+    TopicAlreadyExistsError,
+)
 from kafka.structs import OffsetAndMetadata
 
 from shared.crashpoints import crash_point
@@ -23,6 +30,7 @@ BATCH = 200
 # Kafka's own seven days would lose what a consumer that is down longer, or a new one, has yet to hear.
 KEPT_WHOLE = {"retention.ms": "-1", "retention.bytes": "-1"}
 BROKERS_OWN = -1
+COORDINATED_WITHIN = 10.0  # seconds
 NEVER = -1  # the offset of a group that has settled nothing yet
 
 
@@ -163,7 +171,7 @@ class KafkaBus:
             parts = [TopicPartition(t, p) for t in topics for p in consumer.partitions_for_topic(t) or ()]
             starts, ends = consumer.beginning_offsets(parts), consumer.end_offsets(parts)
             # One question for all partitions: `committed` would ask for each, and health is asked for every few seconds.
-            settled = admin.list_group_offsets({group: parts})[group] if parts else {}
+            settled = _settled(admin, group, parts) if parts else {}
             return sum(ends[p] - (starts[p] if settled[p].offset == NEVER else settled[p].offset) for p in parts)
 
     def _observers(self) -> tuple[Any, Any]:
@@ -203,6 +211,18 @@ class KafkaBus:
                 delivery_timeout_ms=20000,
             )
         return self._producer
+
+
+def _settled(admin: Any, group: str, parts: list[Any]) -> Any:
+    """Where a group stands. A broker that has just started makes it a coordinator first, and is asked again meanwhile."""
+    end = time.monotonic() + COORDINATED_WITHIN
+    while True:
+        try:
+            return admin.list_group_offsets({group: parts})[group]
+        except (CoordinatorNotAvailableError, CoordinatorLoadInProgressError, NotCoordinatorError):
+            if time.monotonic() > end:
+                raise
+        time.sleep(0.1)
 
 
 def _first_since(consumer: Any, topics: list[str], since: datetime) -> tuple[list[Any], dict[Any, int]]:

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.net.connection import KafkaConnection
 
 from infra.client import until
 from shared.db import Database
 from shared.events import PRODUCERS, Envelope, topic_of
-from shared.messaging.kafka import KafkaBus
+from shared.messaging.kafka import PARTITIONS, KafkaBus
 from shared.messaging.postgres import PostgresBus
 from tests.broker import Broker
 
@@ -150,3 +151,23 @@ def test_the_broker_forgets_nothing_by_age_or_size_not_even_of_older_topics(brok
         bus.close()
         until(lambda: kept() == {("-1", "-1")}, 20, "the broker to tell of it")
     admin.close()
+
+
+@pytest.mark.kafka
+def test_a_lag_costs_the_broker_a_few_questions_however_many_partitions_there_are(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bus, topics, asked = KafkaBus(broker.servers), [topic_of(producer) for producer in PRODUCERS], []
+    bus.prepare()
+    bus.lag("g-few", topics)
+    send = KafkaConnection.send_request
+
+    def counted(connection: Any, request: Any, **given: Any) -> Any:
+        asked.append(type(request).__name__)
+        return send(connection, request, **given)
+
+    monkeypatch.setattr(KafkaConnection, "send_request", counted)
+    bus.lag("g-few", topics)
+    bus.close()
+    questions = [name for name in asked if "Offset" in name]
+    assert 0 < len(questions) < PARTITIONS, asked

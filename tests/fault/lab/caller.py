@@ -149,4 +149,4 @@ class LabCaller:
             return self._token
 
 
-__all__ = ["GaveUp", "LabCaller", "Refused"]
+__all__ = ["PATIENCE", "GaveUp", "LabCaller", "Refused"]

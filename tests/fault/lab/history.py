@@ -61,6 +61,10 @@ class Seen:
     document: Any
 
 
+class Ended(Exception):
+    """The load is over: whoever wanted to begin another operation does not."""
+
+
 class History:
     """Appended and fsynced before anybody acts on it, so that it outlives whoever writes it."""
 
@@ -69,13 +73,16 @@ class History:
         self.seen: list[Seen] = []
         self.done = 0
         self.allowed = sys.maxsize  # operations in all: callers wait with the next one until there are more
+        self.ending = False
         self._file = file.open("a", encoding="utf-8")
         self._lock = threading.Lock()
 
     def wait_for_turn(self, stopped: threading.Event) -> None:
-        """Return when another operation may begin, or when nobody shall wait any more."""
-        while self.done >= self.allowed and not stopped.wait(0.02):
+        """Return when another operation may begin, or when nobody shall wait any more; `Ended` when none may."""
+        while self.done >= self.allowed and not self.ending and not stopped.wait(0.02):
             pass
+        if self.ending:
+            raise Ended
 
     def invoke(self, operation: Operation) -> None:
         operation.tries += 1

@@ -2,6 +2,7 @@
 
 import random
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -12,8 +13,8 @@ from infra.client import Caller, until
 from infra.credentials import uscc_of
 from infra.fiction import Firm
 from shared.codes import make_uscc
-from tests.fault.lab.caller import GaveUp, LabCaller, Refused
-from tests.fault.lab.history import History
+from tests.fault.lab.caller import PATIENCE, GaveUp, LabCaller, Refused
+from tests.fault.lab.history import Ended, History
 from tests.fault.lab.rounds import DEPTHS, Round
 from tests.fault.lab.topology import TODAY, Lab
 
@@ -120,15 +121,20 @@ class Load:
     def running(self) -> bool:
         return any(thread.is_alive() for thread in self._threads)
 
-    def stop(self, seconds: float = 60) -> None:
-        """No new campaign; those that run may end, or are told to stop waiting."""
+    def stop(self, seconds: float = 30) -> None:
+        """No new campaign; those that run may end within a time, or end with the operation that they are at."""
         self.campaigns = 0
+        history, end = self.world.history, time.monotonic() + seconds
         for thread in self._threads:
-            thread.join(seconds)
+            thread.join(max(0.0, end - time.monotonic()))
+        history.ending = True
+        for thread in self._threads:
+            thread.join(PATIENCE)
         self.world.stopping.set()
         for thread in self._threads:
             thread.join(60)
         self.world.stopping.clear()
+        history.ending = False
 
     def _next(self) -> int | None:
         with self._lock:
@@ -145,6 +151,8 @@ class Load:
         try:
             Campaign(self.world, number).play()
             self.played += 1
+        except Ended:
+            return
         except Refused as refused:
             self.complaints.append(f"campaign {number}: a polite caller was refused: {refused}")
         except GaveUp as error:
