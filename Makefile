@@ -28,6 +28,8 @@ run: $(VENV)/runtime.stamp ## the whole product in one process, http://127.0.0.1
 demo: $(VENV)/runtime.stamp ## play the journey on an instance of its own and show what comes back
 	@exec $(BIN)/python -m infra.demo
 
+# Every assertion is rewritten by each pytest process where no bytecode may be kept.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: check kafka ## everything that proves the product
 	@$(BIN)/python -m pytest -q -m alone tests
 	@$(BIN)/python -m pytest -q -n 2 --dist loadscope -m "not alone" tests
