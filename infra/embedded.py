@@ -23,15 +23,19 @@ from shared import logs
 from shared.clock import Clock
 from shared.events import load_catalogue
 from shared.messaging.outbox import BusUnavailable
+from shared.run import settle_in
 from shared.settings import Settings
 
+# Seconds that a thread keeps the interpreter while others wait. An outcome goes through a dozen threads on its way to a
+# webhook, and at Python's own 5 ms each of them may wait that long for each of the others; the price is a few per cent of work.
+THREAD_TURN = 0.0005
 log = structlog.get_logger("run")
 
 
 def main() -> None:
     """Start, or say in one sentence why not (exit 1)."""
     home = Home(Path(os.environ.get("CLEANPROD_HOME", "var")).resolve())
-    sys.setswitchinterval(0.0005)
+    sys.setswitchinterval(THREAD_TURN)
     logs.setup(os.environ.get("CLEANPROD_LOG_LEVEL", "WARNING"))
     load_catalogue()
     try:
@@ -160,6 +164,7 @@ class Instance:
             sys.stderr.write("cleanprod: the sample province could not be loaded; see the log above.\n")
             server.should_exit = True
             return
+        settle_in()
         system.edge.api.state.health.ready = True
         sys.stdout.write(_welcome(self.home, self.settings, time.monotonic() - began))
         sys.stdout.flush()

@@ -1,5 +1,6 @@
 """Running a service: its loops side by side, its worker process, its API process, its migration."""
 
+import gc
 import os
 import signal
 import sys
@@ -151,8 +152,19 @@ def edge_for(services: Sequence[Service], contexts: dict[str, Context], settings
     return create_app(services, contexts, verifier_for(settings), health)
 
 
+def settle_in() -> None:
+    """To be called when everything is built: what is there stays until the end, and the collector need not walk it.
+
+    A full collection took a tenth of a second, in which nothing was answered, sent or consumed. The price: what was
+    garbage in that moment and is part of a cycle is never freed, hence the collection before.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 def serve(edge: Edge, settings: Settings) -> None:
     """Answer HTTP until SIGTERM."""
+    settle_in()
     uvicorn.run(
         edge,
         host=settings.host,
@@ -230,6 +242,7 @@ def work(service: Service, settings: Settings) -> None:
     if isinstance(bus, KafkaBus):
         _prepared(bus, stop)
     log.info("worker.started", service=service.name, pid=os.getpid())
+    settle_in()
     run_together([loop for _, loop in loops_of(service, context, bus)], stop)
 
 
