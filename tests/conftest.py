@@ -35,20 +35,6 @@ ISSUER = "http://127.0.0.1:8000"
 TODAY = date(2026, 11, 20)
 
 
-# Minutes of waiting for processes and brokers: begun first, so that none of them is left alone at the end.
-LONGEST = [
-    "test_smoke_kafka", "test_journey", "test_crash_points_embedded", "test_crash_points_kafka", "test_topology_processes",
-    "test_smoke_embedded", "test_simulation", "test_hostile_receivers", "test_overload", "test_checker",
-]  # fmt: skip
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest modules first; what is within them and after them stays in its random order."""
-    place = {name: n for n, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: place.get(item.path.stem, len(LONGEST)))
-
-
 def pytest_collection_finish() -> None:
     """What is there before the first test is there after the last one: the collector need not look at it."""
     gc.collect()
