@@ -27,6 +27,7 @@ from shared.auth import Caller, TokenSigner
 from shared.events import load_catalogue
 from shared.settings import Settings
 from tests.broker import Broker, running_broker
+from tests.instances import roomy_memory
 
 load_catalogue()
 logs.setup("ERROR")
@@ -74,17 +75,11 @@ def _database(url: str) -> str:
     return url.split("@/", 1)[1].split("?", 1)[0]
 
 
-def _roomy_memory() -> str | None:
-    """Memory where there is plenty: each test copies six databases, which is file copying and little else."""
-    memory = Path("/dev/shm")
-    return str(memory) if memory.is_dir() and shutil.disk_usage(memory).free > 4 * 1024**3 else None
-
-
 @contextmanager
 def running_cluster() -> Iterator[Cluster]:
     """PostgreSQL in memory with every database migrated and seeded."""
     # Not under pytest's own folder: every pytest that starts closes that one to other users, PostgreSQL's included.
-    folder = Path(tempfile.mkdtemp(prefix="cleanprod-test-", dir=_roomy_memory()))
+    folder = Path(tempfile.mkdtemp(prefix="cleanprod-test-", dir=roomy_memory()))
     home = Home(folder)
     home.prepare_secrets(ISSUER)
     postgres = EmbeddedPostgres(folder / "postgres", durable=False)

@@ -1,10 +1,14 @@
 """Instances of the product as processes: what a stranger starts, embedded or on Kafka."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -90,3 +94,21 @@ class Instance:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+
+
+def roomy_memory() -> str | None:
+    """Memory where there is plenty: databases that live for one test are file copying and little else."""
+    memory = Path("/dev/shm")
+    return str(memory) if memory.is_dir() and shutil.disk_usage(memory).free > 4 * 1024**3 else None
+
+
+@contextmanager
+def running_instance(**settings: str) -> Iterator[Instance]:
+    """An instance that is ready, in a folder of its own; stopped and cleared away at the end."""
+    # Not under pytest's own folder: every pytest that starts closes that one to other users, PostgreSQL's included.
+    with tempfile.TemporaryDirectory(prefix="cleanprod-test-", dir=roomy_memory(), ignore_cleanup_errors=True) as folder:
+        instance = Instance(Path(folder), settings)
+        try:
+            yield instance.start()
+        finally:
+            instance.stop()

@@ -2,11 +2,8 @@
 
 import os
 import random
-import shutil
-import tempfile
 from collections.abc import Iterator
 from datetime import date, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -15,7 +12,7 @@ from infra.receiver import Receiver
 from tests.e2e.chapters import credit, incentives, lists, notifications, registry, rounds, signing_in
 from tests.e2e.chapters.world import World
 from tests.e2e.walk import Walk
-from tests.instances import Instance
+from tests.instances import Instance, running_instance
 
 SEED = int(os.environ.get("CLEANPROD_JOURNEY_SEED") or random.randrange(10**6))
 STORY = (
@@ -44,13 +41,8 @@ def instance(request: pytest.FixtureRequest) -> Iterator[Instance]:
     settings = {"CLEANPROD_CLOCK": start.isoformat()}
     if request.param == "kafka":
         settings |= {"CLEANPROD_BUS": "kafka", "CLEANPROD_KAFKA": request.getfixturevalue("broker").servers}
-    folder = Path(tempfile.mkdtemp(prefix="cleanprod-e2e-"))
-    started = Instance(folder, settings)
-    try:
-        yield started.start()
-    finally:
-        started.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    with running_instance(**settings) as running:
+        yield running
 
 
 @pytest.fixture

@@ -1,12 +1,11 @@
 """What the crash tests do on either bus: arm a point, play a story through the crash, compare the end."""
 
 import random
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -17,7 +16,7 @@ from infra.client import Caller, Callers, until
 from infra.fiction import Firm
 from infra.receiver import Receiver
 from shared.codes import make_uscc
-from tests.instances import Instance
+from tests.instances import Instance, running_instance
 
 T = TypeVar("T")
 TODAY = date(2026, 3, 10)
@@ -71,14 +70,10 @@ def recover(instance: Instance) -> None:
 @contextmanager
 def armed_instance(**settings: str) -> Iterator[Instance]:
     """A running instance whose crash points a file arms."""
-    folder = Path(tempfile.mkdtemp(prefix="cleanprod-crash-"))
-    given = {"CLEANPROD_CLOCK": TODAY.isoformat(), "CLEANPROD_CRASH_FILE": str(folder / "crash")}
-    started = Instance(folder, given | settings)
-    try:
-        yield started.start()
-    finally:
-        started.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    with TemporaryDirectory() as folder:
+        given = {"CLEANPROD_CLOCK": TODAY.isoformat(), "CLEANPROD_CRASH_FILE": f"{folder}/crash"}
+        with running_instance(**(given | settings)) as running:
+            yield running
 
 
 @contextmanager

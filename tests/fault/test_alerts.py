@@ -2,9 +2,7 @@
 
 import json
 import re
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -24,7 +22,7 @@ from infra.receiver import Receiver
 from shared.codes import make_uscc
 from tests.broker import free_port
 from tests.contract.test_topology import tool
-from tests.instances import Instance
+from tests.instances import Instance, running_instance
 from tests.topology import ROOT
 
 RULES = ROOT / "infra" / "prometheus" / "alerts.yml"
@@ -35,25 +33,18 @@ FIRM = Firm(make_uscc(777, division="430200", series="MB"), "示例预警有限�
 
 def test_every_alert_fires_when_its_trouble_is_there(tmp_path: Path) -> None:
     prometheus = tool("nginx").replace("sbin/nginx", "bin/prometheus")
-    folder = Path(tempfile.mkdtemp(prefix="cleanprod-alerts-"))
-    instance = Instance(folder, {"CLEANPROD_RETRY_SECONDS": "600"})
-    try:
-        instance.start()
-        with ExitStack() as stack:
-            base = stack.enter_context(watching(prometheus, tmp_path, instance.port))
-            until(lambda: _series(base, "up == 1"), 30, "the first scrape")
-            trouble(instance, stack)
-            office = instance.callers["provincial_ecology"]
-            try:
-                until(lambda: fails(office) and not set(ALERTS) - _fired(base), 90, "all alerts to fire")
-            except TimeoutError as error:
-                error.add_note(f"never fired: {set(ALERTS) - _fired(base)}")
-                raise
-            blank = {expression for expression in grafana.expressions() if not _series(base, expression)}
-            assert blank <= {QUIET}, "every panel has something to show of these minutes"
-    finally:
-        instance.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    with running_instance(CLEANPROD_RETRY_SECONDS="600") as instance, ExitStack() as stack:
+        base = stack.enter_context(watching(prometheus, tmp_path, instance.port))
+        until(lambda: _series(base, "up == 1"), 30, "the first scrape")
+        trouble(instance, stack)
+        office = instance.callers["provincial_ecology"]
+        try:
+            until(lambda: fails(office) and not set(ALERTS) - _fired(base), 90, "all alerts to fire")
+        except TimeoutError as error:
+            error.add_note(f"never fired: {set(ALERTS) - _fired(base)}")
+            raise
+        blank = {expression for expression in grafana.expressions() if not _series(base, expression)}
+        assert blank <= {QUIET}, "every panel has something to show of these minutes"
 
 
 @contextmanager

@@ -1,27 +1,19 @@
 """`make run` has no supervisor for its PostgreSQL but itself: when that dies, the instance comes back."""
 
 import os
-import shutil
 import signal
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from infra.client import until
-from tests.instances import Instance
+from tests.instances import Instance, running_instance
 
 
 @pytest.fixture
 def instance() -> Iterator[Instance]:
-    folder = Path(tempfile.mkdtemp(prefix="cleanprod-postgres-"))
-    started = Instance(folder)
-    try:
-        yield started.start()
-    finally:
-        started.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    with running_instance() as running:
+        yield running
 
 
 @pytest.mark.slow

@@ -1,8 +1,6 @@
 """F21: the gateway is reloaded, killed and started again, and the services behind it go away, while callers go on."""
 
-import shutil
 import subprocess
-import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,20 +15,15 @@ from shared.codes import make_uscc
 from tests.broker import free_port
 from tests.contract.test_topology import tool
 from tests.gateway import Gateway
-from tests.instances import Instance
+from tests.instances import Instance, running_instance
 
 CALLERS, EACH = 4, 12
 
 
 @pytest.fixture
 def instance() -> Iterator[Instance]:
-    folder = Path(tempfile.mkdtemp(prefix="cleanprod-gateway-"))
-    started = Instance(folder)
-    try:
-        yield started.start()
-    finally:
-        started.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    with running_instance() as running:
+        yield running
 
 
 @pytest.fixture

@@ -1,12 +1,9 @@
 """F17: keys are changed while requests, sign-ins and webhooks go on, and none of them fails."""
 
-import shutil
-import tempfile
 import threading
 from base64 import b64encode, urlsafe_b64decode
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -20,20 +17,15 @@ from infra.rotate import rotate
 from services.notifications.signing import verify
 from shared.clock import utc_now
 from shared.codes import make_uscc
-from tests.instances import Instance
+from tests.instances import Instance, running_instance
 
 ROUNDS = 3
 
 
 @pytest.fixture(scope="module")
 def instance() -> Iterator[Instance]:
-    folder = Path(tempfile.mkdtemp(prefix="cleanprod-rotation-"))
-    started = Instance(folder)
-    try:
-        yield started.start()
-    finally:
-        started.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    with running_instance() as running:
+        yield running
 
 
 class Load:

@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
@@ -21,7 +19,7 @@ from shared.app import MAX_IN_FLIGHT
 from shared.http import AT_WORK
 from tests.fault.lab.bounds import CONNECTIONS, resident
 from tests.fault.polite import may_be_repeated
-from tests.instances import Instance
+from tests.instances import Instance, running_instance
 from tests.lists import Firm, firm
 
 CALLERS = max(MAX_IN_FLIGHT + 300, 10 * AT_WORK)
@@ -33,13 +31,8 @@ MORE_MEMORY = 64 * 1024 * 1024
 
 @pytest.fixture(scope="module")
 def instance() -> Iterator[Instance]:
-    folder = Path(tempfile.mkdtemp(prefix="cleanprod-overload-"))
-    started = Instance(folder, {"CLEANPROD_RETRY_SECONDS": "0.05"})
-    try:
-        yield started.start()
-    finally:
-        started.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    with running_instance(CLEANPROD_RETRY_SECONDS="0.05") as running:
+        yield running
 
 
 def asked(instance: Instance, database: str, statement: str) -> list[tuple[Any, ...]]:

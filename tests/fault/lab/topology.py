@@ -26,6 +26,7 @@ from tests.fault.lab.proxy import Network
 from tests.fault.lab.rebuild import keep_empty
 from tests.fault.lab.supervisor import Part, Supervisor
 from tests.fault.lab.whole import OUTSIDE
+from tests.instances import roomy_memory
 from tests.topology import ROOT, Topology
 
 TODAY = date(2026, 10, 12)
@@ -85,7 +86,7 @@ class Lab:
 @contextmanager
 def running_lab(bus: str, *, keep: bool = False) -> Iterator[Lab]:
     """A lab that is ready; its folder goes at the end unless the work in it failed (or `keep`)."""
-    folder = Path(tempfile.mkdtemp(prefix="cleanprod-lab-", dir=_memory()))
+    folder = Path(tempfile.mkdtemp(prefix="cleanprod-lab-", dir=roomy_memory()))
     lab = None
     try:
         lab = _started(bus, folder)
@@ -109,11 +110,6 @@ def stop(lab: Lab) -> None:
         lab.broker.do("stop")
     lab.postgres.stop()
     lab.network.close()
-
-
-def _memory() -> str | None:
-    memory = Path("/dev/shm")
-    return str(memory) if memory.is_dir() and shutil.disk_usage(memory).free > 4 * 1024**3 else None
 
 
 def _started(bus: str, folder: Path) -> Lab:

@@ -3,23 +3,22 @@
 import base64
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
 from infra.client import until
 from infra.receiver import Receiver
-from tests.instances import Instance
+from tests.instances import Instance, running_instance
 from tests.security.hostile.payloads import PAYLOADS
 
 
 @pytest.fixture
-def instance(tmp_path: Path) -> Any:
-    running = Instance(tmp_path, {"CLEANPROD_LOG_LEVEL": "DEBUG"}).start()
-    yield running
-    running.stop()
+def instance() -> Iterator[Instance]:
+    with running_instance(CLEANPROD_LOG_LEVEL="DEBUG") as running:
+        yield running
 
 
 def keys_of(home: Path) -> set[str]:
