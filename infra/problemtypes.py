@@ -7,8 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from shared.datafiles import read_data
 from shared.problems import Problem, Text
 
 ROOT = Path(__file__).parent.parent
@@ -29,7 +28,7 @@ class ProblemType:
 @cache
 def known() -> dict[str, ProblemType]:
     """Problem types by code: those that the data describes, and every code that a module raises by name."""
-    data = yaml.safe_load(DATA.read_text(encoding="utf-8"))
+    data = read_data(DATA)
     titles = {kind.status: kind.title for kind in _kinds().values()} | {k: _text(v) for k, v in data["titles"].items()}
     statuses = dict(_raised()) | {c: d["status"] for c, d in data["codes"].items()}
     found = {}

@@ -8,9 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from shared.clock import SHANGHAI
+from shared.datafiles import read_data
 
 TABLES = Path(__file__).parent / "data" / "holidays.yaml"
 _DAY = timedelta(days=1)
@@ -106,7 +105,7 @@ class LegalCalendar:
 
 def read_tables(path: Path) -> dict[int, YearTable]:
     """The published years of a file; a year that is null is left out. ValueError for a range that ends before it starts."""
-    years = yaml.safe_load(path.read_text(encoding="utf-8"))["years"]
+    years = read_data(path)["years"]
     return {year: _table(table) for year, table in years.items() if table is not None}
 
 

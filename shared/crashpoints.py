@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 CRASH_POINTS = {
@@ -24,7 +25,6 @@ CRASH_POINTS = {
     "publish.in_progress": "a list is half published, its transaction is still open",
 }
 
-_armed = os.environ.get("CLEANPROD_CRASH_FILE", "")
 _watcher: Callable[[str], None] | None = None
 
 
@@ -32,9 +32,15 @@ def crash_point(name: str) -> None:
     """End the process here if the test's file names this point, once; without such a file, two comparisons."""
     if _watcher is not None:
         _watcher(name)
-    if _armed:
+    if (file := _crash_file()) is not None:
         assert name in CRASH_POINTS, name
-        _crash_if_named(Path(_armed), name)
+        _crash_if_named(file, name)
+
+
+@cache
+def _crash_file() -> Path | None:
+    given = os.environ.get("CLEANPROD_CRASH_FILE")
+    return Path(given) if given else None
 
 
 @contextmanager

@@ -160,6 +160,7 @@ def settle_in() -> None:
     """
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def serve(edge: Edge, settings: Settings) -> None:
@@ -194,6 +195,7 @@ def main(service: Service) -> None:
         context = context_for(service, settings)
         serve(edge_for([service], {service.name: context}, settings, bus_for(settings)), settings)
     elif command in MENDING and len(sys.argv) > 2:
+        settle_in()
         sys.stdout.write(MENDING[command](service, settings, sys.argv[2]))
     else:
         sys.exit(f"usage: python -m services.{service.name} {USAGE}")

@@ -16,6 +16,7 @@ import httpx
 
 from infra.client import Callers
 from tests.broker import free_port
+from tests.forking import Forked
 
 ROOT = Path(__file__).parent.parent
 
@@ -27,7 +28,8 @@ class Instance:
     folder: Path
     settings: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
-    process: subprocess.Popen[bytes] | None = None
+    forked: bool = False  # by `python -m`, or without the wait for its imports
+    process: subprocess.Popen[bytes] | Forked | None = None
 
     @property
     def base(self) -> str:
@@ -58,8 +60,12 @@ class Instance:
             "PYTHONPATH": str(ROOT),
         }
         environment |= self.settings | more
-        log = (self.folder / "log").open("ab")
-        self.process = subprocess.Popen([sys.executable, "-m", "infra.embedded"], env=environment, stdout=log, stderr=log, cwd=ROOT)
+        if self.forked:
+            self.process = Forked(["infra.embedded"], environment, self.folder / "log")
+            return
+        command = [sys.executable, "-m", "infra.embedded"]
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=ROOT)
 
     def wait_ready(self, seconds: float = 60) -> None:
         end = time.monotonic() + seconds
@@ -103,11 +109,11 @@ def roomy_memory() -> str | None:
 
 
 @contextmanager
-def running_instance(**settings: str) -> Iterator[Instance]:
+def running_instance(*, forked: bool = True, **settings: str) -> Iterator[Instance]:
     """An instance that is ready, in a folder of its own; stopped and cleared away at the end."""
     # Not under pytest's own folder: every pytest that starts closes that one to other users, PostgreSQL's included.
     with tempfile.TemporaryDirectory(prefix="cleanprod-test-", dir=roomy_memory(), ignore_cleanup_errors=True) as folder:
-        instance = Instance(Path(folder), settings)
+        instance = Instance(Path(folder), settings, forked=forked)
         try:
             yield instance.start()
         finally:

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
+from shared.datafiles import read_data
 
 DATA = Path(__file__).parent / "data"
 
@@ -54,7 +54,7 @@ class PolicyParameter:
 
 def read(name: str) -> Any:
     """A YAML file of the audits data; LawDataError for a float, because figures of the law are exact."""
-    document = yaml.safe_load((DATA / name).read_text(encoding="utf-8"))
+    document = read_data(DATA / name)
     refuse_floats(document, name)
     return document
 

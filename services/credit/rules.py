@@ -7,9 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from services.credit.models import CreditRecord
+from shared.datafiles import read_data
 
 DATA = Path(__file__).parent / "data" / "regimes.yaml"
 LEVELS = ("province", "city")
@@ -31,7 +30,7 @@ class Regime:
 
 @cache
 def _data() -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml.safe_load(DATA.read_text(encoding="utf-8"))
+    loaded: dict[str, Any] = read_data(DATA)
     return loaded
 
 

@@ -6,11 +6,10 @@ from datetime import date, timedelta
 from functools import cache
 from typing import Any
 
-import yaml
-
 from services.incentives.engine import Decision, RuleSet, RuleSets, canon, load_rule_sets
 from services.incentives.engine.dates import add_months
 from services.incentives.engine.tables import DATA
+from shared.datafiles import read_data
 
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2100, 12, 31)
 VALIDITY, LOOKBACK = "audit.validity_months", "green_factory.lookback_years"
@@ -25,7 +24,7 @@ def rule_sets() -> RuleSets:
 @cache
 def sources() -> dict[str, Any]:
     """Where the facts of an evaluation come from."""
-    loaded: dict[str, Any] = yaml.safe_load((DATA / "fact_sources.yaml").read_text(encoding="utf-8"))
+    loaded: dict[str, Any] = read_data(DATA / "fact_sources.yaml")
     return loaded
 
 
@@ -50,7 +49,7 @@ class TierPolicy:
 
 @cache
 def tier_policy() -> TierPolicy:
-    loaded = yaml.safe_load((DATA / "tier_lists.yaml").read_text(encoding="utf-8"))
+    loaded = read_data(DATA / "tier_lists.yaml")
     loaded |= {name: tuple(loaded[name]) for name in ("publishers", "industries")}
     return TierPolicy(**loaded)
 

@@ -1,5 +1,6 @@
 """python -m services.notifications api | worker | migrate | redrive <subject>"""
 
+import shared.starting  # noqa: F401  # before everything else
 from services.notifications.service import service
 from shared.run import main
 

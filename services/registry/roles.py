@@ -3,7 +3,7 @@
 from functools import cache
 from pathlib import Path
 
-import yaml
+from shared.datafiles import read_data
 
 DATA = Path(__file__).parent / "data" / "roles.yaml"
 
@@ -11,7 +11,7 @@ DATA = Path(__file__).parent / "data" / "roles.yaml"
 @cache
 def scopes_of(role: str) -> frozenset[str]:
     """The scopes of a role; an unknown role is a KeyError."""
-    given = yaml.safe_load(DATA.read_text(encoding="utf-8"))
+    given = read_data(DATA)
     mine = given["roles"][role]
     groups = [scope for group in mine.get("groups", []) for scope in given[group]]
     return frozenset([*given["everyone"], *groups, *mine.get("scopes", [])])

@@ -4,7 +4,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
+from shared.datafiles import read_data
 
 DATA = Path(__file__).parent.parent / "data"
 
@@ -12,4 +12,4 @@ DATA = Path(__file__).parent.parent / "data"
 @cache
 def read(name: str) -> Any:
     """A YAML file of shared/data; the one parsed document, so a caller must not change it."""
-    return yaml.safe_load((DATA / name).read_text(encoding="utf-8"))
+    return read_data(DATA / name)

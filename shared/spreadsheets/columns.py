@@ -6,8 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
+from shared.datafiles import read_data
 from shared.problems import Text
 
 Form = Literal["text", "code", "date", "number"]
@@ -74,7 +73,7 @@ class Columns:
 
 def load_columns(path: Path) -> Columns:
     """The declaration in a YAML file; ValueError where a spelling names two columns, or a field is not known."""
-    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    document = read_data(path)
     columns = Columns(
         kind=document["kind"],
         title=Text(**document["title"]),

@@ -41,7 +41,7 @@ def instance(request: pytest.FixtureRequest) -> Iterator[Instance]:
     settings = {"CLEANPROD_CLOCK": start.isoformat()}
     if request.param == "kafka":
         settings |= {"CLEANPROD_BUS": "kafka", "CLEANPROD_KAFKA": request.getfixturevalue("broker").servers}
-    with running_instance(**settings) as running:
+    with running_instance(forked=False, **settings) as running:
         yield running
 
 

@@ -50,7 +50,7 @@ class Quiet:
 
 @pytest.fixture(scope="module")
 def quiet() -> Iterator[Quiet]:
-    with running_lab("embedded") as lab:
+    with running_lab("embedded", forked=True) as lab:
         world = World(lab, History(lab.folder / "history.jsonl"), seed=7)
         world.prepare()
         load = Load(world, campaigns=3)

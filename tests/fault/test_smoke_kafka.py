@@ -17,6 +17,6 @@ NAMED = (
 def test_nothing_is_lost_doubled_or_leaked_while_everything_fails_once() -> None:
     if (reason := why_not()) and not os.environ.get("CI"):
         pytest.skip(reason)
-    record = run(Plan("kafka", seed=4306, campaigns=3, faults=len(NAMED), threads=3, between=8, named=NAMED))
+    record = run(Plan("kafka", seed=4306, campaigns=3, faults=len(NAMED), threads=3, between=8, named=NAMED, forked=True))
     assert record.held, record.reports
     assert record.reports[-1].sizes["unknown"], "the faults were felt"

@@ -11,7 +11,7 @@ import pytest
 import uvicorn
 
 from infra.documents import application
-from infra.embedded import _config
+from infra.instance import _config
 from infra.parts import SERVICES
 from shared import run
 from shared.settings import Settings

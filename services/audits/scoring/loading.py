@@ -24,6 +24,7 @@ from services.audits.scoring.systems import (
     WeightGroup,
 )
 from services.audits.scoring.thresholds import Direction, Threshold, parse_formula
+from shared.datafiles import read_data
 
 DATA = Path(__file__).parent.parent / "data"
 SYSTEMS = DATA / "index_systems"
@@ -50,7 +51,7 @@ def load_systems(*folders: Path, rules: Path = RULES) -> dict[str, IndexSystem]:
 def load_system(path: Path, rules: Mapping[str, DecisionRule]) -> IndexSystem:
     """One index system, linted; its oddities are kept in `warnings`."""
     try:
-        system = _system(yaml.safe_load(path.read_text(encoding="utf-8")), rules)
+        system = _system(read_data(path), rules)
     except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError, yaml.YAMLError) as error:
         raise SystemInvalid(f"{path.name}: {type(error).__name__}: {error}") from error
     findings = lint(system)
@@ -62,7 +63,7 @@ def load_system(path: Path, rules: Mapping[str, DecisionRule]) -> IndexSystem:
 
 def load_rules(path: Path = RULES) -> dict[str, DecisionRule]:
     """The decision tables, by id."""
-    raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    raw = read_data(path)
     return {key: _rule(key, value) for key, value in raw.items()}
 
 

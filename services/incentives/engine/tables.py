@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from services.incentives.engine.derived import AMOUNTS, FUNCTIONS
 from services.incentives.engine.model import AnyOf, Clause, FactSpec, Param, RuleSet, TableError, Text
+from shared.datafiles import read_data
 
 DATA = Path(__file__).parent.parent / "data"
 
@@ -86,7 +87,7 @@ def read_yaml(path: Path, absent: Any = None) -> Any:
     if absent is not None and not path.exists():
         return absent
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = read_data(path)
     except yaml.YAMLError as error:
         raise TableError(f"{path.name}: {error}") from error
     _refuse_floats(document, path.name)

@@ -4,9 +4,8 @@ from datetime import date
 from functools import cache
 from pathlib import Path
 
-import yaml
-
 from shared.calendar import add_months
+from shared.datafiles import read_data
 from shared.problems import Fault, Text
 
 DATA = Path(__file__).parent.parent / "data" / "consents.yaml"
@@ -14,7 +13,7 @@ DATA = Path(__file__).parent.parent / "data" / "consents.yaml"
 
 @cache
 def max_months() -> int:
-    return int(yaml.safe_load(DATA.read_text(encoding="utf-8"))["max_months"])
+    return int(read_data(DATA)["max_months"])
 
 
 def last_day(today: date) -> date:

@@ -6,8 +6,7 @@ from decimal import Decimal, InvalidOperation
 from functools import cache
 from pathlib import Path
 
-import yaml
-
+from shared.datafiles import read_data
 from shared.problems import Fault, Text
 
 DATA = Path(__file__).parent.parent / "data" / "facts.yaml"
@@ -32,7 +31,7 @@ class FactKind:
 @cache
 def fact_kinds() -> dict[str, FactKind]:
     """Every code, in the order of the data file."""
-    listed = yaml.safe_load(DATA.read_text(encoding="utf-8"))["facts"]
+    listed = read_data(DATA)["facts"]
     return {
         entry["code"]: FactKind(
             code=entry["code"],

@@ -32,6 +32,7 @@ class Plan:
     kills: bool = False  # nothing but kill -9, at a random moment and at every crash point in turn
     between: int = 25  # operations between two faults
     named: tuple[str, ...] = ()  # these faults in this order, rather than a schedule
+    forked: bool = False  # processes that start without the wait for their imports
 
     @property
     def command(self) -> str:
@@ -83,7 +84,7 @@ def play(plan: Plan, record: Record, say: Callable[[str], None] = print) -> None
     """Play the plan; raises `Broken` with everything needed to look into it. `record` says how far it came."""
     say(f"seed {plan.seed} on {plan.bus}: {plan.command}")
     began = time.monotonic()
-    with running_lab(plan.bus) as lab:
+    with running_lab(plan.bus, forked=plan.forked) as lab:
         try:
             _play(lab, plan, record, say)
         except Exception as error:

@@ -4,6 +4,7 @@ import ctypes
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.forking import Forked
 from tests.instances import ROOT
 
 PAUSE = 0.2  # between an end and the next start: the first step of a runtime's back-off
@@ -25,7 +27,8 @@ class Part:
     environment: dict[str, str]
     log: Path
     ready: Callable[[], bool]
-    process: subprocess.Popen[bytes] | None = None
+    forked: bool = False  # by `python -m`, or without the wait for its imports
+    process: subprocess.Popen[bytes] | Forked | None = None
     starts: int = 0
     recovered: list[float] = field(default_factory=list)  # seconds from each end to ready again
 
@@ -35,11 +38,19 @@ class Part:
         return self.process.pid if self.process is not None and self.process.poll() is None else 0
 
     def start(self) -> None:
+        self.process = self._forked() if self.forked else self._executed()
+        self.starts += 1
+
+    def _forked(self) -> Forked:
+        python, option, *arguments = self.command
+        assert (python, option) == (sys.executable, "-m"), self.command
+        return Forked(arguments, self.environment, self.log)
+
+    def _executed(self) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
+            return subprocess.Popen(
                 self.command, env=self.environment, cwd=ROOT, stdout=log, stderr=log, preexec_fn=_end_with_parent
             )
-        self.starts += 1
 
     def send(self, number: int) -> None:
         """Signal it if it runs."""

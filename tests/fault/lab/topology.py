@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -84,12 +84,12 @@ class Lab:
 
 
 @contextmanager
-def running_lab(bus: str, *, keep: bool = False) -> Iterator[Lab]:
+def running_lab(bus: str, *, forked: bool = False, keep: bool = False) -> Iterator[Lab]:
     """A lab that is ready; its folder goes at the end unless the work in it failed (or `keep`)."""
     folder = Path(tempfile.mkdtemp(prefix="cleanprod-lab-", dir=roomy_memory()))
     lab = None
     try:
-        lab = _started(bus, folder)
+        lab = _started(bus, folder, forked)
         yield lab
     except BaseException:
         keep = True
@@ -112,7 +112,7 @@ def stop(lab: Lab) -> None:
     lab.network.close()
 
 
-def _started(bus: str, folder: Path) -> Lab:
+def _started(bus: str, folder: Path, forked: bool) -> Lab:
     load_catalogue()
     logging.getLogger("kafka").setLevel(logging.ERROR)  # the nemesis provokes what its own clients would complain of
     network, receiver, postgres = Network(), Receiver().start(), EmbeddedPostgres(folder / "postgres")
@@ -132,7 +132,8 @@ def _started(bus: str, folder: Path) -> Lab:
     direct = _databases(home, postgres, Settings(issuer=bases["registry"]), broker)
     environment = _environment(folder, home, network, direct)
     lab = Lab(bus, folder, network, postgres, receiver, home, environment, direct, Supervisor([]), broker, bases)
-    lab.supervisor = Supervisor(_parts(lab, ports))
+    parts = _parts(lab, ports)
+    lab.supervisor = Supervisor([replace(part, forked=forked) for part in parts])
     lab.supervisor.start()
     lab.wait_ready()
     return lab

@@ -7,7 +7,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from infra import embedded
+import shared.starting  # noqa: F401
+from infra import instance
 from infra.databases import Roles
 from shared.settings import Settings
 
@@ -15,7 +16,7 @@ OUTSIDE = "LAB_POSTGRES"  # the URLs of the databases, as JSON
 
 
 class OutsidePostgres:
-    """What `infra.embedded` asks of its PostgreSQL, where somebody else runs it and has made the databases."""
+    """What `infra.instance` asks of its PostgreSQL, where somebody else runs it and has made the databases."""
 
     def __init__(self, urls: dict[str, str]) -> None:
         self._urls = urls
@@ -36,7 +37,7 @@ class OutsidePostgres:
         return self._urls[f"{database}/{role}"]
 
 
-class Whole(embedded.Instance):
+class Whole(instance.Instance):
     """An instance whose process may be killed without its database."""
 
     def __init__(self, home: Any, settings: Settings) -> None:
@@ -45,5 +46,5 @@ class Whole(embedded.Instance):
 
 
 if __name__ == "__main__":
-    embedded.Instance = Whole  # type: ignore[misc]
-    sys.exit(embedded.main())  # type: ignore[func-returns-value]
+    instance.Instance = Whole  # type: ignore[misc]
+    sys.exit(instance.main())  # type: ignore[func-returns-value]

@@ -3,8 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from infra.embedded import require_sense, wanted_port
 from infra.home import CannotStart
+from infra.instance import require_sense, wanted_port
 from infra.sandbox import MoveClock
 from shared.settings import Settings
 
