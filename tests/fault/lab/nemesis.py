@@ -184,8 +184,10 @@ def cut_callers(n: Nemesis) -> None:
 
 
 def deaf_callers(n: Nemesis) -> None:
-    """Requests arrive, answers do not."""
+    """Requests arrive, answers do not; a change is among them, whatever the load is at."""
     with n.weather(n.link(API), blackholes=frozenset({DOWN})):
+        n.history.allowed = sys.maxsize
+        n.begin()
         n.hold(1, 3)
 
 
