@@ -32,7 +32,7 @@ demo: $(VENV)/runtime.stamp ## play the journey on an instance of its own and sh
 test: export PYTHONDONTWRITEBYTECODE :=
 test: check kafka ## everything that proves the product
 	@$(BIN)/python -m pytest -q -m alone tests
-	@$(BIN)/python -m pytest -q -n 3 --dist loadscope -m "not alone" tests
+	@$(BIN)/python -m pytest -q -n 3 --dist loadscope --no-loadscope-reorder -m "not alone" tests
 
 check: $(VENV)/dev.stamp ## ruff, mypy --strict, import-linter, frozen contracts
 	@$(BIN)/ruff check -q .

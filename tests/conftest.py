@@ -36,6 +36,11 @@ ISSUER = "http://127.0.0.1:8000"
 TODAY = date(2026, 11, 20)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What waits most begins first, and never runs alone at the end: Kafka's tests, then the slow ones."""
+    items.sort(key=lambda item: (not item.get_closest_marker("kafka"), not item.get_closest_marker("slow")))
+
+
 def pytest_collection_finish() -> None:
     """What is there before the first test is there after the last one: the collector need not look at it."""
     gc.collect()

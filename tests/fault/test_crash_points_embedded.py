@@ -9,6 +9,8 @@ from shared.crashpoints import CRASH_POINTS
 from tests.fault.crashes import armed_instance, listening, lose_and_double_nothing
 from tests.instances import Instance
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def instance() -> Iterator[Instance]:

@@ -19,6 +19,7 @@ from shared.clock import utc_now
 from shared.codes import make_uscc
 from tests.instances import Instance, running_instance
 
+pytestmark = pytest.mark.slow
 ROUNDS = 3
 
 

@@ -22,6 +22,8 @@ from tests.fault.polite import may_be_repeated
 from tests.instances import Instance, running_instance
 from tests.lists import Firm, firm
 
+pytestmark = pytest.mark.slow
+
 CALLERS = max(MAX_IN_FLIGHT + 300, 10 * AT_WORK)
 RECEIVERS = 10
 SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"

@@ -18,6 +18,7 @@ from tests.fault.simulation import world as world_module
 from tests.fault.simulation.run import SeedFailed, play, world_on
 from tests.fault.simulation.world import POINTS, World
 
+pytestmark = pytest.mark.slow
 SEEDS = 40
 ENOUGH = 25  # a checker that needs more seeds than this to see a broken product is not worth its lane
 

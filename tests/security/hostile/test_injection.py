@@ -31,6 +31,8 @@ from tests.security.hostile.payloads import (
     texts_in,
 )
 
+pytestmark = pytest.mark.slow
+
 NOTICE = {"document_no": "湘发改价〔2026〕7号", "settlement_mode": "PROSPECTIVE", "effective_from": "2026-12-01"}
 SMELTER_FACTS = {"al_kwh_per_t": "13481", "renewable_share_pct": "8"}
 YEAR = {"valid_from": "2025-01-01", "valid_to": "2025-12-31", "source": "核定"}
