@@ -31,8 +31,7 @@ demo: $(VENV)/runtime.stamp ## play the journey on an instance of its own and sh
 # Every assertion is rewritten by each pytest process where no bytecode may be kept.
 test: export PYTHONDONTWRITEBYTECODE :=
 test: check kafka ## everything that proves the product
-	@$(BIN)/python -m pytest -q -m alone tests
-	@$(BIN)/python -m pytest -q -n 3 --dist loadscope --no-loadscope-reorder -m "not alone" tests
+	@$(BIN)/python -m pytest -q -n 3 --dist loadscope --no-loadscope-reorder tests
 
 check: $(VENV)/dev.stamp ## ruff, mypy --strict, import-linter, frozen contracts
 	@$(BIN)/ruff check -q .

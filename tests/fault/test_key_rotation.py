@@ -58,7 +58,7 @@ class Load:
         )
 
     def _run(self, number: int, ask: Callable[[], httpx.Response]) -> None:
-        while not self._stop.is_set():
+        while not self._stop.wait(0.01):
             answer = ask()
             if answer.status_code not in (200, 201):
                 self.failed.append(
