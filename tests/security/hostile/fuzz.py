@@ -12,18 +12,15 @@ from typing import Any
 
 import requests
 import schemathesis
-from fastapi import FastAPI
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS
 from schemathesis.core.result import Ok
 from schemathesis.core.transport import Response
 
-from infra import documents, openapi
-from infra.parts import SERVICES
-from shared.app import create_app
 from tests.security.hostile.plausible import able_roles, known_values, sensible, wrong_somewhere
 from tests.security.hostile.stock import PLACES, Stock
+from tests.security.operations import document
 
 EXAMPLES = int(os.environ.get("CLEANPROD_FUZZ_EXAMPLES", "16"))
 BASE = "http://127.0.0.1:8000"
@@ -41,15 +38,9 @@ ODD_TYPES = (
 )  # fmt: skip
 
 
-def described() -> dict[str, Any]:
-    """The OpenAPI document, as an instance serves it."""
-    api: FastAPI = create_app(SERVICES, {}, documents.nobody(), None).api
-    return openapi.document(api, SERVICES)
-
-
 def operations() -> dict[str, Any]:
     """Every operation that schemathesis knows, by method and path."""
-    schema = schemathesis.openapi.from_dict(described())
+    schema = schemathesis.openapi.from_dict(document())
     found = [result.ok() for result in schema.get_all_operations() if isinstance(result, Ok)]
     return {f"{operation.method.upper()} {operation.path}": operation for operation in found}
 
