@@ -11,6 +11,7 @@ from infra.credentials import CLIENTS, uscc_of
 from infra.fiction import Firm
 from infra.home import Home
 from infra.system import System
+from shared.run import daily
 
 FIRMS, LISTED = 300, 60
 STAGES = ("listed", "started", "auditing", "reported", "supplement", "evaluated", "implementing", "accepted", "failed")
@@ -21,7 +22,11 @@ def load(home: Home, system: System) -> None:
     done = home.folder / "sample.done"
     if done.exists():
         return
-    Province(Callers(home.credentials), system.contexts["audits"].clock.today()).make()
+    today = system.contexts["audits"].clock.today()
+    Province(Callers(home.credentials), today).make()
+    for service in system.services:
+        # Today's job ran before there was a province; what fell due in its past would not be overdue until tomorrow.
+        daily(service, system.contexts[service.name], today, again=True)
     done.write_text(json.dumps({"firms": FIRMS, "listed": LISTED}))
 
 

@@ -114,12 +114,12 @@ def clocks_apart(db: Database) -> timedelta:
     return abs(difference)
 
 
-def daily(service: Service, context: Context, today: date) -> bool:
-    """The daily job of a legal day, once, in one transaction with the note that it ran; False when it had run."""
+def daily(service: Service, context: Context, today: date, *, again: bool = False) -> bool:
+    """The daily job of a legal day, once (or `again`), in one transaction with the note that it ran; False when it had run."""
     with context.db.begin() as tx:
         tx.execute(sa.text("SELECT pg_advisory_xact_lock(4304)"))
         note = sa.text("INSERT INTO daily_run (day) VALUES (:day) ON CONFLICT DO NOTHING RETURNING day")
-        if tx.execute(note, {"day": today.isoformat()}).first() is None:
+        if tx.execute(note, {"day": today.isoformat()}).first() is None and not again:
             return False
         tx.execute(sa.text("DELETE FROM idempotency WHERE made_at < now() - interval '7 days'"))
         keep_from = (today - timedelta(days=400)).isoformat()
