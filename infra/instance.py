@@ -1,6 +1,7 @@
 """An instance: the whole product in one process, with everything under one home folder."""
 
 import os
+import signal
 import socket
 import sys
 import threading
@@ -37,6 +38,9 @@ def main() -> None:
     home = Home(Path(os.environ.get("CLEANPROD_HOME", "var")).resolve())
     sys.setswitchinterval(THREAD_TURN)
     logs.setup(os.environ.get("CLEANPROD_LOG_LEVEL", "WARNING"))
+    # uvicorn raises the signal again when it has ended: then the rest ends in order too, rather than on the spot.
+    for asked in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(asked, lambda *_: sys.exit())
     load_catalogue()
     try:
         port = wanted_port(os.environ.get("CLEANPROD_PORT", "8000"))

@@ -79,6 +79,7 @@ def _live(life: Callable[[], None]) -> NoReturn:
 
 
 def _keep(services: Sequence[Service], hears: int) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.setsid()  # ctrl-C is for the parent, which ends them in order
     _end_with_parent()
     # What the parent holds, the lock of its home above all, must not be held a moment longer than it lives.
