@@ -71,6 +71,8 @@ class Waker:
                 finally:
                     wakeup.close()
             except psycopg.OperationalError as error:
+                if not self._wanted():
+                    return
                 log.warning("waking.lost", channel=self._channel, error=repr(error)[:200])
                 never.wait(1.0)
 
