@@ -1,6 +1,5 @@
 """The embedded PostgreSQL: the production database from a wheel, under a folder of ours."""
 
-import ctypes
 import hashlib
 import os
 import secrets
@@ -19,6 +18,7 @@ import structlog
 
 from infra import databases
 from infra.databases import Roles
+from infra.lifeline import end_with_parent
 
 log = structlog.get_logger("postgres")
 
@@ -186,10 +186,9 @@ def _as_system_user(before: Callable[[], None] | None) -> dict[str, Any]:
 
 def _end_with_parent(by: signal.Signals) -> Callable[[], None]:
     """Ask the kernel to signal the child when its starter ends, however it ends."""
-    libc = ctypes.CDLL(None, use_errno=True)
 
     def arrange() -> None:
-        libc.prctl(1, by)
+        end_with_parent(by)
         os.setsid()
 
     return arrange

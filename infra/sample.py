@@ -11,7 +11,6 @@ from infra.credentials import CLIENTS, uscc_of
 from infra.fiction import Firm
 from infra.home import Home
 from infra.system import System
-from shared.run import daily
 
 FIRMS, LISTED = 300, 60
 STAGES = ("listed", "started", "auditing", "reported", "supplement", "evaluated", "implementing", "accepted", "failed")
@@ -26,7 +25,9 @@ def load(home: Home, system: System) -> None:
     Province(Callers(home.credentials), today).make()
     for service in system.services:
         # Today's job ran before there was a province; what fell due in its past would not be overdue until tomorrow.
-        daily(service, system.contexts[service.name], today, again=True)
+        if service.daily is not None:
+            with system.contexts[service.name].db.begin() as tx:
+                service.daily(tx, today)
     done.write_text(json.dumps({"firms": FIRMS, "listed": LISTED}))
 
 

@@ -1,6 +1,5 @@
 """Worker processes of an instance on Kafka: one per service, started again when one ends."""
 
-import ctypes
 import os
 import signal
 import sys
@@ -8,11 +7,13 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import NoReturn
 
 import structlog
 
+from infra.lifeline import end_with_parent
 from shared.run import settle_in, work
 from shared.service import Service
 from shared.settings import Settings
@@ -48,7 +49,8 @@ class Workers:
         """Ask all to end, wait, then insist."""
         if not self._stopping.is_set():
             self._stopping.set()
-            os.kill(self._keeper, signal.SIGTERM)
+            with suppress(ProcessLookupError):
+                os.kill(self._keeper, signal.SIGTERM)
         if self._watcher.ident is None:
             os.waitpid(self._keeper, 0)
         else:
@@ -81,7 +83,7 @@ def _live(life: Callable[[], None]) -> NoReturn:
 def _keep(services: Sequence[Service], hears: int) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.setsid()  # ctrl-C is for the parent, which ends them in order
-    _end_with_parent()
+    end_with_parent()
     # What the parent holds, the lock of its home above all, must not be held a moment longer than it lives.
     os.closerange(3, hears)
     os.closerange(hears + 1, os.sysconf("SC_OPEN_MAX"))
@@ -144,10 +146,6 @@ def _heard(seconds: float) -> int | None:
 
 
 def _work(service: Service) -> None:
-    _end_with_parent()
+    end_with_parent()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEARD)
     work(service, Settings())
-
-
-def _end_with_parent() -> None:
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)

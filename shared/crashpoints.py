@@ -29,7 +29,7 @@ _watcher: Callable[[str], None] | None = None
 
 
 def crash_point(name: str) -> None:
-    """End the process here if the test's file names this point, once; without such a file, two comparisons."""
+    """End the process here if the test's file names this point, once; without such a file, two comparisons and a look in a cache."""
     if _watcher is not None:
         _watcher(name)
     if (file := _crash_file()) is not None:

@@ -114,12 +114,12 @@ def clocks_apart(db: Database) -> timedelta:
     return abs(difference)
 
 
-def daily(service: Service, context: Context, today: date, *, again: bool = False) -> bool:
-    """The daily job of a legal day, once (or `again`), in one transaction with the note that it ran; False when it had run."""
+def daily(service: Service, context: Context, today: date) -> bool:
+    """The daily job of a legal day, once, in one transaction with the note that it ran; False when it had run."""
     with context.db.begin() as tx:
         tx.execute(sa.text("SELECT pg_advisory_xact_lock(4304)"))
         note = sa.text("INSERT INTO daily_run (day) VALUES (:day) ON CONFLICT DO NOTHING RETURNING day")
-        if tx.execute(note, {"day": today.isoformat()}).first() is None and not again:
+        if tx.execute(note, {"day": today.isoformat()}).first() is None:
             return False
         tx.execute(sa.text("DELETE FROM idempotency WHERE made_at < now() - interval '7 days'"))
         keep_from = (today - timedelta(days=400)).isoformat()
@@ -154,6 +154,8 @@ def edge_for(services: Sequence[Service], contexts: dict[str, Context], settings
 
 def settle_in() -> None:
     """To be called when everything is built: what is there stays until the end, and the collector need not walk it.
+
+    The collector works from here on (shared.starting had stopped it).
 
     A full collection took a tenth of a second, in which nothing was answered, sent or consumed. The price: what was
     garbage in that moment and is part of a cycle is never freed, hence the collection before.

@@ -1,18 +1,19 @@
-"""Processes of the product without the wait for its imports: forked from one that has done them.
+"""Processes of the product, executed, or forked from one that has done the imports.
 
 What a test kills again and again would otherwise spend two thirds of its time on importing.
 """
 
-import ctypes
 import multiprocessing
 import os
 import runpy
 import signal
+import subprocess
 import sys
 from pathlib import Path
-from subprocess import TimeoutExpired
 
-ROOT = Path(__file__).parent.parent
+from infra.lifeline import end_with_parent
+from tests.topology import ROOT
+
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["shared.starting", "infra.instance"])
 
@@ -26,17 +27,13 @@ class Forked:
         assert self._process.pid is not None
         self.pid = self._process.pid
 
-    @property
-    def returncode(self) -> int | None:
-        return self._process.exitcode
-
     def poll(self) -> int | None:
         return self._process.exitcode
 
     def wait(self, timeout: float | None = None) -> int:
         self._process.join(timeout)
         if self._process.exitcode is None:
-            raise TimeoutExpired("a forked process", timeout or 0)
+            raise subprocess.TimeoutExpired("a forked process", timeout or 0)
         return self._process.exitcode
 
     def send_signal(self, number: int) -> None:
@@ -47,9 +44,24 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
 
+Process = subprocess.Popen[bytes] | Forked
+
+
+def started(command: list[str], environment: dict[str, str], log: Path, *, forked: bool) -> Process:
+    """A process of the product that ends with this one and writes to a log; `forked` for `python -m` commands alone."""
+    if forked:
+        python, option, *arguments = command
+        assert (python, option) == (sys.executable, "-m"), command
+        return Forked(arguments, environment, log)
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            command, env=environment, cwd=ROOT, stdout=output, stderr=output, preexec_fn=end_with_parent
+        )
+
+
 def _become(arguments: list[str], environment: dict[str, str], log: Path) -> None:
     """What a start does beside importing: the environment, the folder, the log, and then the module as a program."""
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    end_with_parent()
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(output, 1)
     os.dup2(output, 2)

@@ -16,9 +16,8 @@ import httpx
 
 from infra.client import Callers
 from tests.broker import free_port
-from tests.forking import Forked
-
-ROOT = Path(__file__).parent.parent
+from tests.forking import Process, started
+from tests.topology import ROOT
 
 
 @dataclass
@@ -29,7 +28,7 @@ class Instance:
     settings: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
     forked: bool = False  # by `python -m`, or without the wait for its imports
-    process: subprocess.Popen[bytes] | Forked | None = None
+    process: Process | None = None
 
     @property
     def base(self) -> str:
@@ -60,12 +59,8 @@ class Instance:
             "PYTHONPATH": str(ROOT),
         }
         environment |= self.settings | more
-        if self.forked:
-            self.process = Forked(["infra.embedded"], environment, self.folder / "log")
-            return
         command = [sys.executable, "-m", "infra.embedded"]
-        with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=ROOT)
+        self.process = started(command, environment, self.folder / "log", forked=self.forked)
 
     def wait_ready(self, seconds: float = 60) -> None:
         end = time.monotonic() + seconds
@@ -109,10 +104,11 @@ def roomy_memory() -> str | None:
 
 
 @contextmanager
-def running_instance(*, forked: bool = True, **settings: str) -> Iterator[Instance]:
+def running_instance(*, forked: bool = True, on_disk: bool = False, **settings: str) -> Iterator[Instance]:
     """An instance that is ready, in a folder of its own; stopped and cleared away at the end."""
     # Not under pytest's own folder: every pytest that starts closes that one to other users, PostgreSQL's included.
-    with tempfile.TemporaryDirectory(prefix="cleanprod-test-", dir=roomy_memory(), ignore_cleanup_errors=True) as folder:
+    place = None if on_disk else roomy_memory()
+    with tempfile.TemporaryDirectory(prefix="cleanprod-test-", dir=place, ignore_cleanup_errors=True) as folder:
         instance = Instance(Path(folder), settings, forked=forked)
         try:
             yield instance.start()

@@ -18,7 +18,9 @@ from infra.parts import SERVICES
 from infra.postgres import EmbeddedPostgres
 from infra.system import System, with_environment
 from shared.settings import Settings
-from tests.instances import ROOT, Instance
+from tests import instances
+from tests.instances import Instance
+from tests.topology import ROOT
 
 FLOOR = "floor"
 
@@ -57,12 +59,8 @@ class Stage:
 @contextmanager
 def running_instance(**settings: str) -> Iterator[Stage]:
     """`make run` in a folder of its own, without the sample."""
-    with tempfile.TemporaryDirectory(prefix="cleanprod-bench-") as folder:
-        instance = Instance(Path(folder), settings).start()
-        try:
-            yield Stage(instance, instance.callers)
-        finally:
-            instance.stop()
+    with instances.running_instance(forked=False, on_disk=True, **settings) as instance:
+        yield Stage(instance, instance.callers)
 
 
 @dataclass(frozen=True)

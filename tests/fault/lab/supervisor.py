@@ -1,10 +1,8 @@
 """The processes of a topology, and a supervisor that starts again what ends, as a container runtime would."""
 
-import ctypes
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,8 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.forking import Forked
-from tests.instances import ROOT
+from tests.forking import Process, started
 
 PAUSE = 0.2  # between an end and the next start: the first step of a runtime's back-off
 
@@ -28,7 +25,7 @@ class Part:
     log: Path
     ready: Callable[[], bool]
     forked: bool = False  # by `python -m`, or without the wait for its imports
-    process: subprocess.Popen[bytes] | Forked | None = None
+    process: Process | None = None
     starts: int = 0
     recovered: list[float] = field(default_factory=list)  # seconds from each end to ready again
 
@@ -38,19 +35,8 @@ class Part:
         return self.process.pid if self.process is not None and self.process.poll() is None else 0
 
     def start(self) -> None:
-        self.process = self._forked() if self.forked else self._executed()
+        self.process = started(self.command, self.environment, self.log, forked=self.forked)
         self.starts += 1
-
-    def _forked(self) -> Forked:
-        python, option, *arguments = self.command
-        assert (python, option) == (sys.executable, "-m"), self.command
-        return Forked(arguments, self.environment, self.log)
-
-    def _executed(self) -> subprocess.Popen[bytes]:
-        with self.log.open("ab") as log:
-            return subprocess.Popen(
-                self.command, env=self.environment, cwd=ROOT, stdout=log, stderr=log, preexec_fn=_end_with_parent
-            )
 
     def send(self, number: int) -> None:
         """Signal it if it runs."""
@@ -126,7 +112,3 @@ class Supervisor:
                 due.pop(part.name)
         elif part.name in self._down and part.ready():
             part.recovered.append(now - self._down.pop(part.name))
-
-
-def _end_with_parent() -> None:
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)

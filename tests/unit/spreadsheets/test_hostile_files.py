@@ -2,7 +2,6 @@
 
 import resource
 import struct
-import tracemalloc
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ import xlsxwriter
 from shared.spreadsheets import LIMITS, FileProblem, read_table
 from shared.spreadsheets.biff import _segments, _text_sizes
 from shared.spreadsheets.ole import CompoundFile
+from tests.security.hostile.memory import growth
 from tests.unit.spreadsheets.made import (
     GOOD,
     HEADER,
@@ -36,18 +36,12 @@ DATA_ROWS = row_xml(1, {"A": "企业名称", "B": "统一社会信用代码"}) +
 )
 
 
-LITTLE = 8 * 1024 * 1024
-
-
 @contextmanager
 def with_little_memory() -> Iterator[None]:
-    """What is unpacked or laid out must be allocated: far less than these files would come to."""
-    tracemalloc.start()
-    try:
+    """What is unpacked or laid out must be held: far less than these files would come to."""
+    with growth() as grown:
         yield
-        assert tracemalloc.get_traced_memory()[1] < LITTLE
-    finally:
-        tracemalloc.stop()
+    assert grown.peak < 8 * 1024 * 1024
 
 
 def refusal(content: bytes, name: str = "list.xlsx") -> FileProblem:
