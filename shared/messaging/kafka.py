@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
+from kafka.consumer.subscription_state import ConsumerRebalanceListener
 from kafka.errors import (
     CoordinatorLoadInProgressError,
     CoordinatorNotAvailableError,
@@ -32,6 +33,10 @@ KEPT_WHOLE = {"retention.ms": "-1", "retention.bytes": "-1"}
 BROKERS_OWN = -1
 COORDINATED_WITHIN = 10.0  # seconds
 NEVER = -1  # the offset of a group that has settled nothing yet
+POLL_SECONDS = 0.5
+TOPICS_ASKED_SECONDS = 60.0  # how long partitions that were added to a topic may go unnoticed
+SESSION_SECONDS = 10.0
+JOINING_SECONDS = 2 * SESSION_SECONDS  # a member that died without a word is waited for through one session
 
 
 def _make(admin: Any, topic: str) -> None:
@@ -44,6 +49,33 @@ def _keep_whole(admin: Any, topic: str) -> None:
     """Of a topic that is older than this rule, or that a broker made of its own accord."""
     # The client takes a setting for unknown while the broker still spreads the word of a topic.
     admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, KEPT_WHOLE)], raise_on_unknown=False)
+
+
+class JoiningUnended(KafkaError):  # type: ignore[misc]
+    """The group gave partitions that this member has not heard of: it is to join anew."""
+
+
+class _Membership(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Watches that what is given up for a rebalance is followed by what is given instead.
+
+    kafka-python 3.0 forgets a join that outlasts the poll it began in, when a change of the topics was its cause: the
+    heart stops, nothing is read any more, and no error is raised.
+    """
+
+    def __init__(self) -> None:
+        self._joining_since: float | None = None
+
+    def on_partitions_revoked(self, revoked: Any) -> None:
+        self._joining_since = time.monotonic()
+
+    def on_partitions_assigned(self, assigned: Any) -> None:
+        self._joining_since = None
+
+    def require_end_of_joining(self) -> None:
+        """Raises `JoiningUnended` where a join lasts longer than any that is only slow."""
+        since = self._joining_since
+        if since is not None and time.monotonic() - since > JOINING_SECONDS:
+            raise JoiningUnended(f"no partitions in {JOINING_SECONDS:.0f} s")
 
 
 class KafkaBus:
@@ -102,10 +134,16 @@ class KafkaBus:
     def _consume(
         self, group: str, topics: list[str], settle: Callable[[Sequence[bytes]], None], stop: threading.Event
     ) -> None:
-        consumer = self._subscribe(group, topics)
+        membership = _Membership()
+        consumer = self._member(group)
         try:
+            consumer.subscribe(topics, listener=membership)
+            for topic in topics:
+                # A member that joins before it knows its topics is given nothing, and has to join once more.
+                consumer.partitions_for_topic(topic)
             while not stop.is_set():
-                polled = consumer.poll(timeout_ms=500, max_records=BATCH)
+                polled = consumer.poll(timeout_ms=int(POLL_SECONDS * 1000), max_records=BATCH)
+                membership.require_end_of_joining()
                 for partition, records in polled.items():
                     crash_point("consumer.before_settle")
                     settle([record.value for record in records])
@@ -115,10 +153,9 @@ class KafkaBus:
         finally:
             consumer.close(autocommit=False)
 
-    def _subscribe(self, group: str, topics: list[str]) -> Any:
+    def _member(self, group: str) -> Any:
         # kafka-python's own defaults would commit on a timer and start at the newest record.
         return KafkaConsumer(
-            *topics,
             bootstrap_servers=self._servers,
             group_id=group,
             enable_auto_commit=False,
@@ -126,8 +163,9 @@ class KafkaBus:
             max_poll_records=BATCH,
             fetch_max_wait_ms=100,
             fetch_min_bytes=1,
-            session_timeout_ms=10000,
+            session_timeout_ms=int(SESSION_SECONDS * 1000),
             heartbeat_interval_ms=2000,
+            metadata_max_age_ms=int(TOPICS_ASKED_SECONDS * 1000),
         )
 
     def records(self, topics: list[str], since: datetime, group: str = "") -> Iterator[bytes]:

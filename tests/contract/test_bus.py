@@ -3,17 +3,19 @@
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from kafka import KafkaAdminClient
-from kafka.admin import ConfigResource, ConfigResourceType
+from kafka import KafkaAdminClient, KafkaProducer
+from kafka.admin import ConfigResource, ConfigResourceType, NewPartitions, NewTopic
 from kafka.net.connection import KafkaConnection
 
 from infra.client import until
 from shared.db import Database
 from shared.events import PRODUCERS, Envelope, topic_of
+from shared.messaging import kafka as kafka_bus
 from shared.messaging.kafka import PARTITIONS, KafkaBus
 from shared.messaging.postgres import PostgresBus
 from tests.broker import Broker
@@ -51,15 +53,18 @@ def bus(request: pytest.FixtureRequest) -> Iterator[Bus]:
 class Reader:
     """A consumer in a thread, stopped when it has seen what the test waits for."""
 
-    def __init__(self, bus: Bus, group: str, want: Callable[[Envelope], bool]) -> None:
+    def __init__(
+        self, bus: Bus, group: str, want: Callable[[Envelope], bool], topics: Sequence[str] = ("registry.events",)
+    ) -> None:
         self.seen: list[Envelope] = []
         self.stop, self._enough, self._want = threading.Event(), threading.Event(), want
         self.failure: BaseException | None = None
+        self._topics = [*topics]
         self._thread = threading.Thread(target=self._run, args=(bus, group), daemon=True)
 
     def _run(self, bus: Bus, group: str) -> None:
         try:
-            bus.consume(group, ["registry.events"], self.settle, self.stop)
+            bus.consume(group, self._topics, self.settle, self.stop)
         except BaseException as error:
             self.failure = error
             self._enough.set()
@@ -71,15 +76,22 @@ class Reader:
                 self.seen.append(found)
 
     def until(self, count: int) -> "Reader":
-        self._thread.start()
         give_up = threading.Event()
-        for _ in range(600):
-            if len(self.seen) >= count or self._enough.is_set():
-                break
-            give_up.wait(0.05)
-        self.stop.set()
-        self._thread.join(timeout=15)
+        with self.reading():
+            for _ in range(600):
+                if len(self.seen) >= count or self._enough.is_set():
+                    break
+                give_up.wait(0.05)
         return self
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        self._thread.start()
+        try:
+            yield
+        finally:
+            self.stop.set()
+            self._thread.join(timeout=15)
 
 
 class TestBus:
@@ -171,3 +183,33 @@ def test_a_lag_costs_the_broker_a_few_questions_however_many_partitions_there_ar
     bus.close()
     questions = [name for name in asked if "Offset" in name]
     assert 0 < len(questions) < PARTITIONS, asked
+
+
+@pytest.mark.kafka
+def test_a_join_that_outlasts_every_poll_ends_in_reading_all_the_same(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the first join to topics just made, and when partitions are added to a topic that is being read."""
+    monkeypatch.setattr(kafka_bus, "POLL_SECONDS", 0.001)
+    monkeypatch.setattr(kafka_bus, "TOPICS_ASKED_SECONDS", 0.2)
+    monkeypatch.setattr(kafka_bus, "JOINING_SECONDS", 1.0)
+    mark = uuid.uuid4().hex
+    topic = f"{mark}.events"
+    admin: Any = KafkaAdminClient(bootstrap_servers=broker.servers)
+    admin.create_topics([NewTopic(topic, 1, 1)])
+    bus, producer = KafkaBus(broker.servers), KafkaProducer(bootstrap_servers=broker.servers, metadata_max_age_ms=200)
+    reader = Reader(bus, f"g-{mark}", lambda e: e.subject == mark, [topic])
+
+    def send(partition: int) -> None:
+        record = envelope(mark, partition).model_dump_json().encode()
+        until(lambda: partition in producer.partitions_for(topic), 20, f"the producer to know partition {partition}")
+        producer.send(topic, record, partition=partition).get(10)
+
+    send(0)
+    with reader.reading():
+        until(lambda: len(reader.seen) == 1, 20, "the first partition to be read")
+        admin.create_partitions({topic: NewPartitions(total_count=2)})
+        send(1)
+        until(lambda: len(reader.seen) == 2, 20, "the partition that was added to be read")
+    for open_one in (bus, producer, admin):
+        open_one.close()
