@@ -161,7 +161,7 @@ class KafkaBus:
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             max_poll_records=BATCH,
-            fetch_max_wait_ms=100,
+            fetch_max_wait_ms=500,
             fetch_min_bytes=1,
             session_timeout_ms=int(SESSION_SECONDS * 1000),
             heartbeat_interval_ms=2000,

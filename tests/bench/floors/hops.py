@@ -64,7 +64,7 @@ class Broker:
         self._topic, self._producer = topic, KafkaProducer(bootstrap_servers=servers, acks="all", linger_ms=0)
         self._producer.send(topic, BODY).get(timeout=30)
         self._consumer: Any = KafkaConsumer(
-            topic, bootstrap_servers=servers, auto_offset_reset="earliest", fetch_max_wait_ms=100, fetch_min_bytes=1
+            topic, bootstrap_servers=servers, auto_offset_reset="earliest", fetch_max_wait_ms=500, fetch_min_bytes=1
         )
         self.poll()
 

@@ -18,6 +18,7 @@ from shared.messaging.inbox import deliver
 from tests.fault.lab.snapshot import Row, Snapshot, taken
 
 EMPTY = "_empty"
+AGAIN = "_again"
 BATCH = 100
 
 # Of each projection, what must come out the same; what only says when or in which turn it was heard is left out.
@@ -63,7 +64,7 @@ def rebuilt(postgres: EmbeddedPostgres, events: Sequence[Envelope], environment:
     """Every service as it is after hearing these events once, in the order in which they were told, from nothing."""
     with with_environment(environment), psycopg.connect(postgres.admin_url(), autocommit=True) as admin:
         for service in SERVICES:
-            name = f"{service.name}_again"
+            name = service.name + AGAIN
             admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
             _copy(admin, service.name + EMPTY, name)
             database = Database(postgres.admin_url(name))
@@ -71,7 +72,7 @@ def rebuilt(postgres: EmbeddedPostgres, events: Sequence[Envelope], environment:
             for start in range(0, len(mine), BATCH):
                 deliver(mine[start : start + BATCH], service.handlers, database)
             database.dispose()
-    return taken(postgres, suffix="_again")
+    return taken(postgres, suffix=AGAIN)
 
 
 def converged(now: Snapshot, again: Snapshot) -> list[str]:
