@@ -8,6 +8,11 @@ from zoneinfo import ZoneInfo
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
+def local_time(instant: datetime) -> datetime:
+    """The same instant by the clocks of Hunan: stored in UTC, told with +08:00 (RFC 3339)."""
+    return instant.astimezone(SHANGHAI)
+
+
 def utc_now() -> datetime:
     """The recorded clock: when we knew. It never follows the sandbox."""
     return datetime.now(UTC)

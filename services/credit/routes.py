@@ -5,13 +5,13 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Query, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from services.credit import actions, queries, rules
 from services.credit.actions import NewRecord
 from services.credit.imports import KIND
 from services.credit.models import CreditRecord
-from shared.clock import utc_now
+from shared.clock import local_time, utc_now
 from shared.http import Body, Ctx, Me, Tx, creates, json_answer, needs, service_router
 from shared.imports import imports_router
 from shared.instants import KnownAt
@@ -43,7 +43,7 @@ class RecordOut(BaseModel):
     level: str
     published_on: date
     document_no: str
-    recorded_at: datetime
+    recorded_at: Annotated[datetime, AfterValidator(local_time)]
 
 
 class RegimeOut(BaseModel):

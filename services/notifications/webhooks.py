@@ -18,7 +18,7 @@ from services.notifications.schedule import FailedAttempt, Schedule, disables
 from services.notifications.signing import SigningKey, sign
 from services.notifications.targets import AllowList
 from services.notifications.transport import Outgoing, Sent
-from shared.clock import SHANGHAI, utc_now
+from shared.clock import local_time, utc_now
 from shared.keyfiles import Watched, pem_blocks
 from shared.service import Context
 
@@ -94,7 +94,7 @@ def test_event(receiver: Receiver, subscription_id: UUID) -> Outgoing:
         "source": "notifications",
         "type": "subscription.test",
         "subject": str(subscription_id),
-        "time": utc_now().astimezone(SHANGHAI).isoformat(),
+        "time": local_time(utc_now()).isoformat(),
         "datacontenttype": "application/json",
         "data": {"subscription": str(subscription_id)},
     }

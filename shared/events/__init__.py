@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.clock import SHANGHAI
+from shared.clock import local_time
 
 PRODUCERS = ("registry", "audits", "credit", "incentives", "notifications")
 
@@ -101,7 +101,7 @@ class Envelope(BaseModel):
             "source": self.source,
             "type": self.type,
             "subject": self.subject,
-            "time": self.time.astimezone(SHANGHAI).isoformat(),
+            "time": local_time(self.time).isoformat(),
             "datacontenttype": "application/json",
             "data": {name: value for name, value in self.data.items() if name in shown},
             "traceparent": self.traceparent,

@@ -65,4 +65,5 @@ def test_the_journey_ends_well_and_walks_every_call(instance: Instance, receiver
     print(f"seed {SEED}: {walk}")
     assert walk.not_walked() == [*OUT_OF_REACH]
     assert walk.never_refused() == []
+    assert not walk.other_zones, "an instant is told with +08:00"
     assert not walk.strays, "calls that the interface's document does not list"

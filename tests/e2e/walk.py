@@ -10,6 +10,7 @@ from infra.client import Answer
 # What OpenAPI does not list: health and documents (they answer anybody, so nothing of them can be refused).
 DOCUMENTS = ("/", "/livez", "/readyz", "/metrics", "/docs", "/openapi.json", "/asyncapi.json")
 PAGES = ("/docs/{name}", "/problems/{code}")
+OTHER_ZONE = re.compile(r'"\w+": ?"\d{4}-\d\d-\d\dT[\d:.]+(?!\+08:00)[Z+-][\d:]*"')
 # A missing token, a wrong shape and a full house may meet every call; these may meet only some.
 TELLING = {"400", "403", "404", "409", "412", "428"}
 
@@ -38,6 +39,7 @@ class Walk:
     successes: Counter[Operation] = field(default_factory=Counter)
     refusals: dict[Operation, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     strays: Counter[str] = field(default_factory=Counter)
+    other_zones: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         listed = {Operation(m.upper(), p): d for p, methods in self.document["paths"].items() for m, d in methods.items()}
@@ -52,6 +54,8 @@ class Walk:
         operation = self.of(answer)
         if operation is not None and answer.is_success:
             self.successes[operation] += 1
+            if operation.path not in DOCUMENTS:
+                self.other_zones.update(f"{operation}: {said}" for said in OTHER_ZONE.findall(_json(answer)))
         elif operation is None and answer.status_code != 404:
             self.strays[f"{answer.request.method} {answer.request.url.path}: {answer.status_code}"] += 1
 
@@ -83,3 +87,7 @@ class Walk:
             f"{len(self.refusable) - len(self.never_refused())} of {len(self.refusable)} refused, "
             f"{codes.total()} refusals with {len(codes)} codes"
         )
+
+
+def _json(answer: Answer) -> str:
+    return answer.read().decode() if "json" in answer.headers.get("content-type", "") else ""

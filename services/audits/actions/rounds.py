@@ -18,7 +18,7 @@ from services.audits.actions.steps import Step, note
 from services.audits.models import AuditRound, EnterpriseCopy, Obligation, PhaseRecord, RoundState, RoundStep, Track
 from services.audits.models.rounds import ENDED
 from shared.auth import Caller
-from shared.clock import SHANGHAI
+from shared.clock import local_time
 from shared.events.audits import RoundMoved
 from shared.messaging.outbox import emit
 from shared.problems import Conflict, Fault, NotFound, Text, Unprocessable
@@ -115,7 +115,7 @@ def _round_out(round: AuditRound, duties: Iterable[Obligation]) -> dict[str, Any
     return {
         "id": str(round.id),
         **{name: shown[name] for name in _SHOWN},
-        "opened_at": round.opened_at.astimezone(SHANGHAI).isoformat(),
+        "opened_at": local_time(round.opened_at).isoformat(),
         "obligations": [obligation_out(duty) for duty in duties],
         "allowed": round.allowed(),
     }
@@ -135,7 +135,7 @@ def history(tx: Session, me: Caller, round: AuditRound) -> list[dict[str, Any]]:
             "actor": line.actor,
             "role": line.role,
             "content": {name: value for name, value in line.content.items() if name not in hidden},
-            "recorded_at": line.recorded_at.astimezone(SHANGHAI).isoformat(),
+            "recorded_at": local_time(line.recorded_at).isoformat(),
         }
         for line in lines
     ]

@@ -12,7 +12,7 @@ from services.audits.actions.copies import active_consent
 from services.audits.actions.status import AuditFacts, members, public_part, restricted_part
 from services.audits.models import AuditStatus, ConsentCopy, EnterpriseCopy
 from shared.auth import Caller
-from shared.clock import SHANGHAI, utc_now
+from shared.clock import local_time, utc_now
 from shared.events.audits import RestrictedFactRead
 from shared.messaging.outbox import emit
 from shared.problems import NotFound
@@ -96,7 +96,7 @@ def document(
 
     `known_at` is the instant asked for, else since when this version is known: a running clock would change every answer.
     """
-    known_at = (clocks.known_at or version.recorded_at).astimezone(SHANGHAI)
+    known_at = local_time(clocks.known_at or version.recorded_at)
     parts = [
         b'{"uscc":"%s","name":' % version.uscc.encode(),
         encode_basestring(version.name).encode(),

@@ -11,7 +11,7 @@ from services.incentives.actions.decisions import result_of
 from services.incentives.actions.facts import facts_at
 from services.incentives.engine import Decision, Facts, canon, decide, explain, facts_from_api, facts_from_stored
 from services.incentives.models import StoredDecision
-from shared.clock import SHANGHAI, utc_now
+from shared.clock import local_time, utc_now
 from shared.problems import Conflict, Fault, Text, Unprocessable
 
 Mode = Literal["as_known_then", "as_known_now"]
@@ -39,9 +39,9 @@ def item_out(row: StoredDecision, language: str) -> dict[str, Any]:
         "facts_hash": row.facts_hash,
         "result_hash": row.result_hash,
         "as_of": row.as_of.isoformat(),
-        "known_at": row.known_at.astimezone(SHANGHAI).isoformat(),
+        "known_at": local_time(row.known_at).isoformat(),
         "valid_from": row.valid_from.isoformat(),
-        "recorded_at": row.recorded_at.astimezone(SHANGHAI).isoformat(),
+        "recorded_at": local_time(row.recorded_at).isoformat(),
     }
     if item["amounts"] is None:
         del item["amounts"]

@@ -12,7 +12,7 @@ from services.incentives.actions.tiers import latest_version
 from services.incentives.models import TierEntry, TierFile, TierList, TierUnresolved
 from services.incentives.tierfiles import CSV, CSV_ZH, Writer, head_of
 from shared.auth import Caller
-from shared.clock import SHANGHAI
+from shared.clock import local_time
 from shared.db import Database
 from shared.problems import NotFound
 
@@ -48,7 +48,7 @@ def list_out(list_: TierList, totals: dict[str, Any]) -> dict[str, Any]:
         "document_no": list_.document_no,
         "settlement_mode": list_.settlement_mode,
         "effective_from": list_.effective_from.isoformat(),
-        "published_at": list_.published_at.astimezone(SHANGHAI).isoformat(),
+        "published_at": local_time(list_.published_at).isoformat(),
         "rows": totals["rows"],
         "control_totals": totals,
     }

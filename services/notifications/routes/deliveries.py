@@ -11,7 +11,7 @@ from services.notifications.actions import subscriptions as actions
 from services.notifications.models import Attempt, Delivery, Progress
 from services.notifications.queries.deliveries import attempts_of, deliveries_of, get_delivery
 from services.notifications.routes.subscriptions import READ, WRITE, AttemptOut, Mine, visible
-from shared.clock import SHANGHAI
+from shared.clock import local_time
 from shared.http import Ctx, Tx, guarded, service_router
 from shared.paging import After, Limit, filters_of, page, position
 
@@ -124,4 +124,4 @@ def _attempt_out(found: Attempt) -> dict[str, Any]:
 
 
 def _shown(instant: datetime | None) -> datetime | None:
-    return instant.astimezone(SHANGHAI) if instant is not None else None
+    return local_time(instant) if instant is not None else None

@@ -16,7 +16,7 @@ from services.notifications.queries.deliveries import get_subscription, subscrip
 from services.notifications.rules import unknown_patterns
 from services.notifications.targets import TargetProblem, check_url
 from services.notifications.transport import Outgoing, Sent, Transport, resolve_ok
-from shared.clock import SHANGHAI, utc_now
+from shared.clock import local_time, utc_now
 from shared.http import (
     Body,
     Ctx,
@@ -123,7 +123,7 @@ def out(found: Subscription, **more: Any) -> dict[str, Any]:
         "filter": given or None,
         "state": found.state.value,
         "allowed": found.allowed,
-        "created_at": found.made_at.astimezone(SHANGHAI).isoformat(),
+        "created_at": local_time(found.made_at).isoformat(),
         "version": found.version,
     } | more
 
@@ -224,7 +224,7 @@ async def test_subscription(mine: Mine, ctx: Ctx) -> AttemptOut:
     failed = None if sent.succeeded else sent.error_code or "http_status"
     return AttemptOut(
         n=1,
-        started_at=started.astimezone(SHANGHAI),
+        started_at=local_time(started),
         duration_ms=sent.duration_ms,
         http_status=sent.http_status,
         error_code=failed,

@@ -20,7 +20,7 @@ from services.registry.rules.enterprises import (
     sees_all,
 )
 from shared.auth import Caller
-from shared.clock import SHANGHAI, utc_now
+from shared.clock import local_time, utc_now
 from shared.messaging.outbox import emit
 from shared.problems import (
     Conflict,
@@ -75,7 +75,7 @@ def register(tx: Session, me: Caller, given: Mapping[str, Any], today: date) -> 
 
 def document_of(row: Enterprise | EnterpriseVersion, *, full: bool) -> dict[str, Any]:
     """What a reader gets of an enterprise; `full` adds what is not public."""
-    clocks = {"valid_from": row.valid_from.isoformat(), "recorded_at": row.recorded_at.astimezone(SHANGHAI).isoformat()}
+    clocks = {"valid_from": row.valid_from.isoformat(), "recorded_at": local_time(row.recorded_at).isoformat()}
     return row.document(row.uscc, full=full) | clocks | {"version": row.version}
 
 

@@ -12,7 +12,7 @@ from sqlmodel import Session, col, select
 
 from services.registry.models import Fact
 from services.registry.rules.facts import occurrence_codes
-from shared.clock import SHANGHAI
+from shared.clock import local_time
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,6 @@ def fact_out(found: Found) -> dict[str, Any]:
         "valid_from": fact.valid_from.isoformat(),
         "valid_to": fact.valid_to.isoformat() if fact.valid_to else None,
         "source": fact.source,
-        "recorded_at": fact.recorded_at.astimezone(SHANGHAI).isoformat(),
-        "corrected_at": corrected_at.astimezone(SHANGHAI).isoformat() if corrected_at else None,
+        "recorded_at": local_time(fact.recorded_at).isoformat(),
+        "corrected_at": local_time(corrected_at).isoformat() if corrected_at else None,
     }

@@ -7,7 +7,7 @@ from sqlmodel import Session, col, or_, select
 
 from services.registry.models import AccessEntry, Client, Consent, Expert, Institution
 from shared.auth import Caller
-from shared.clock import SHANGHAI
+from shared.clock import local_time
 from shared.problems import NotFound
 
 
@@ -49,7 +49,7 @@ def entries_after(tx: Session, uscc: str, after: int, limit: int) -> list[Access
 def entry_out(entry: AccessEntry) -> dict[str, Any]:
     return {
         "number": entry.number,
-        "at": entry.at.astimezone(SHANGHAI).isoformat(),
+        "at": local_time(entry.at).isoformat(),
         "who": entry.who,
         "bank": entry.bank,
         "purpose": entry.purpose,

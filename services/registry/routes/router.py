@@ -9,7 +9,7 @@ from pydantic import StringConstraints
 
 from services.registry.actions.enterprises import find_enterprise, get_enterprise
 from services.registry.models import Enterprise
-from shared.clock import SHANGHAI
+from shared.clock import local_time
 from shared.http import Me, Tx, service_router
 from shared.paging import filters_of, position
 from shared.problems import Fault, Text, Unprocessable
@@ -61,7 +61,7 @@ Locked = Annotated[Enterprise, Depends(locked_enterprise)]
 
 def dated(document: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
     """Instants of the named members as people in Shanghai read them."""
-    return document | {n: document[n].astimezone(SHANGHAI).isoformat() for n in names if document.get(n)}
+    return document | {n: local_time(document[n]).isoformat() for n in names if document.get(n)}
 
 
 def iso(day: date | None) -> str | None:
