@@ -112,6 +112,9 @@ def run_jobs(kinds: tuple[JobKind, ...], db: Database, clock: Clock, stop: threa
                 wakeup.wait(5.0, stop)
 
 
+_ANY = "SELECT 1 FROM job WHERE state IN ('queued', 'running') LIMIT 1"
+
+
 def run_one(kinds: tuple[JobKind, ...], db: Database, clock: Clock, worker: int | None = None) -> bool:
     """Claim and do the oldest job; False when none waits."""
     job = _claim(db, worker)
@@ -137,6 +140,9 @@ def run_one(kinds: tuple[JobKind, ...], db: Database, clock: Clock, worker: int 
 
 
 def _claim(db: Database, worker: int | None) -> Job | None:
+    with db.plain() as connection:  # nearly always there is none
+        if not connection.execute(_ANY).fetchone():
+            return None
     gone = col(Job.worker).is_not(None) & col(Job.worker).not_in(sa.text(LIVING))
     left = (col(Job.lease_until) < sa.func.now()) | gone
     waiting = (col(Job.state) == "queued") | ((col(Job.state) == "running") & left)
