@@ -27,7 +27,6 @@ class System:
         self.edge: Edge = edge_for(services, self.contexts, settings, self.bus)
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
-        self._joined: set[str] = set()
 
     def migrate(self) -> None:
         """Bring every database to the newest revision."""
@@ -76,9 +75,7 @@ class System:
         context, topics = self.contexts[service.name], service.handlers.topics
         moved = relay(context.db, self.bus) > 0
         if topics:
-            if service.name not in self._joined:
-                self.bus.join(service.name, topics)
-                self._joined.add(service.name)
+            self.bus.join(service.name, topics)
             settler = Settler(service.handlers, context.db, waits=(0.0,))
             moved = self.bus.poll(service.name, topics, settler.settle) > 0 or moved
         return run_one(service.jobs, context.db, context.clock) or moved

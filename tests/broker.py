@@ -1,11 +1,12 @@
 """A real broker for tests: one per test process, or a visible skip where none can be had (a failure in CI)."""
 
 import os
+import secrets
 import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,17 @@ import pytest
 SCRIPT = Path(__file__).parents[1] / "infra" / "kafka" / "kafka-local.sh"
 
 
+# Below the ports that outgoing connections are given (32768 and up): one of thousands would take it before a slow start does.
+LISTENED = range(16_384, 32_768)
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port to listen on, some seconds from now."""
+    while True:
+        port = secrets.choice(LISTENED)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Broker:
