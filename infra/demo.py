@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from infra.audit_story import RoundStory
 from infra.client import Callers, until
 from infra.credentials import CLIENTS, uscc_of
 from infra.fiction import Firm
+from infra.ports import free_port
 from infra.receiver import Received, Receiver
 from services.notifications.signing import verify
 
@@ -40,9 +40,7 @@ class Instance:
 
     def __init__(self, folder: Path) -> None:
         self.home = folder / "home"
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:

@@ -24,6 +24,7 @@ log = structlog.get_logger("jobs")
 
 LEASE_SECONDS = 60
 MAX_ATTEMPTS = 5
+_ANY = "SELECT 1 FROM job WHERE state IN ('queued', 'running') LIMIT 1"
 DEFECT = Text("系统内部错误，未写入任何内容。", "Something went wrong on our side; nothing was written.")
 
 
@@ -110,9 +111,6 @@ def run_jobs(kinds: tuple[JobKind, ...], db: Database, clock: Clock, stop: threa
             present.confirm()
             if not run_one(kinds, db, clock, present.number):
                 wakeup.wait(5.0, stop)
-
-
-_ANY = "SELECT 1 FROM job WHERE state IN ('queued', 'running') LIMIT 1"
 
 
 def run_one(kinds: tuple[JobKind, ...], db: Database, clock: Clock, worker: int | None = None) -> bool:

@@ -1,30 +1,17 @@
 """A real broker for tests: one per test process, or a visible skip where none can be had (a failure in CI)."""
 
 import os
-import secrets
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from infra.ports import free_port
+
 SCRIPT = Path(__file__).parents[1] / "infra" / "kafka" / "kafka-local.sh"
-
-
-# Below the ports that outgoing connections are given (32768 and up): one of thousands would take it before a slow start does.
-LISTENED = range(16_384, 32_768)
-
-
-def free_port() -> int:
-    """A port to listen on, some seconds from now."""
-    while True:
-        port = secrets.choice(LISTENED)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 class Broker:

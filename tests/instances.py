@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 
 from infra.client import Callers
-from tests.broker import free_port
+from infra.ports import free_port
 from tests.forking import Process, started
 from tests.topology import ROOT
 

@@ -12,12 +12,12 @@ import httpx
 
 from infra.client import until
 from infra.home import Home
+from infra.ports import free_port
 from infra.postgres import EmbeddedPostgres
 from shared.settings import Settings
 from tests.bench.measure import Figure, Scale, in_turns
 from tests.bench.reads import load
 from tests.bench.stage import ROOT, Stage, program
-from tests.broker import free_port
 from tests.data.firms import Firm
 from tests.gateway import running_gateway
 

@@ -17,10 +17,10 @@ import yaml
 from infra.client import Caller, until
 from infra.fiction import Firm
 from infra.grafana import make as grafana
+from infra.ports import free_port
 from infra.postgres import EmbeddedPostgres
 from infra.receiver import Receiver
 from shared.codes import make_uscc
-from tests.broker import free_port
 from tests.contract.test_topology import tool
 from tests.instances import Instance, running_instance
 from tests.topology import ROOT

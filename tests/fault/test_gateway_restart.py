@@ -11,8 +11,8 @@ import pytest
 
 from infra.client import until
 from infra.parts import SERVICES
+from infra.ports import free_port
 from shared.codes import make_uscc
-from tests.broker import free_port
 from tests.contract.test_topology import tool
 from tests.gateway import Gateway
 from tests.instances import Instance, running_instance

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from infra.parts import SERVICES
-from tests.broker import free_port
+from infra.ports import free_port
 from tests.contract.test_topology import tool
 from tests.gateway import running_gateway
 

@@ -17,9 +17,10 @@ import pytest
 
 from infra import secrets as secret_files
 from infra.parts import SERVICES
+from infra.ports import free_port
 from infra.postgres import EmbeddedPostgres
 from shared.events import PRODUCERS, topic_of
-from tests.broker import Broker, free_port
+from tests.broker import Broker
 from tests.topology import Containers, Topology
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]

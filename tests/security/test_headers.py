@@ -13,9 +13,9 @@ import uvicorn
 from infra.documents import application
 from infra.instance import _config
 from infra.parts import SERVICES
+from infra.ports import free_port
 from shared import run
 from shared.settings import Settings
-from tests.broker import free_port
 from tests.contract.test_topology import tool
 from tests.gateway import running_gateway
 from tests.security.conftest import Sizes

@@ -16,12 +16,13 @@ from infra import credentials
 from infra.client import until
 from infra.home import SERVICE_NAMES, Home
 from infra.parts import SERVICES
+from infra.ports import free_port
 from infra.postgres import BUS, EmbeddedPostgres
 from infra.receiver import Receiver
 from infra.system import System, with_environment
 from shared.events import load_catalogue
 from shared.settings import Settings
-from tests.broker import Broker, free_port
+from tests.broker import Broker
 from tests.fault.lab.proxy import Network
 from tests.fault.lab.rebuild import keep_empty
 from tests.fault.lab.supervisor import Part, Supervisor
